@@ -1,0 +1,182 @@
+// The engine: a loaded model that answers many requests at once. Token ids in, token ids out; text
+// is the business of the tokenizer and chat rooms.
+//
+// Freehold's output is a function of (model file, prompt ids, sampling settings, seed) and of
+// nothing else: not of the number of threads, the batch a request rides in, the way its prompt was
+// cut, whether a prefix came from the cache, or speculation.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace freehold {
+
+using TokenId = int32_t;
+
+enum class KvType { kF16, kF32, kQ8_0 };
+
+struct EngineOptions {
+  int threads = 0;                // 0: the physical cores
+  std::string isa;                // "": the best the processor has; else scalar, avx2 or avx512
+  KvType kv = KvType::kF16;
+  uint32_t context_tokens = 0;    // longest sequence; 0: the model's own limit, or what fits
+  uint32_t max_sequences = 16;    // requests running at once
+  uint32_t step_tokens = 512;     // tokens a step at most
+  uint64_t memory_limit_bytes = 0;  // 0: what the machine has free
+  // Draft tokens a step at most; 0 turns speculation off. Never changes the output.
+  uint32_t speculation_depth = 0;
+  // Called while loading with a share from 0 to 1 and what is being done.
+  std::function<void(double share, std::string_view what)> progress;
+};
+
+// What loading found and planned; all sizes in bytes.
+struct ModelInfo {
+  std::string architecture;
+  std::string name;
+  uint32_t vocabulary = 0;         // width of the logits
+  uint32_t context_tokens = 0;     // longest sequence that fits the plan
+  uint32_t trained_context = 0;    // as the file says
+  uint64_t weights_bytes = 0;
+  uint64_t kv_bytes_per_token = 0;
+  uint64_t kv_bytes = 0;
+  uint64_t scratch_bytes = 0;
+  std::string isa;
+  int threads = 0;
+};
+
+// Sampling settings. The order of application: penalties and bias, mask, then (unless greedy)
+// temperature, top-k, typical, top-p, min-p. temperature 0 is greedy.
+struct Sampling {
+  float temperature = 0.0F;
+  uint32_t top_k = 0;     // 0: off
+  float top_p = 1.0F;
+  float min_p = 0.0F;
+  float typical_p = 1.0F;
+  float repetition_penalty = 1.0F;
+  float frequency_penalty = 0.0F;
+  float presence_penalty = 0.0F;
+  uint32_t penalty_window = 0;  // tokens looked back for repetition_penalty; 0: all
+  uint64_t seed = 0;
+  std::vector<std::pair<TokenId, float>> logit_bias;
+};
+
+// Restricts what may be sampled next (grammars, schemas, forced tokens). Called from the engine's
+// thread, once a sampled position, in order.
+class Constraint {
+ public:
+  virtual ~Constraint() = default;
+  // Sets the logits of forbidden tokens to -infinity; must leave at least one finite.
+  virtual void mask(std::span<float> logits) = 0;
+  // Moves past an accepted token.
+  virtual void accept(TokenId token) = 0;
+};
+
+enum class FinishReason {
+  kStop,       // an end-of-generation token or Request::stop_ids
+  kLength,     // max_tokens or the context is used up
+  kCancelled,  // Stream::cancel, or the engine is shutting down
+  kError,      // Event::error says why
+};
+
+struct TokenLogprob {
+  TokenId token = 0;
+  float logprob = 0.0F;
+};
+
+struct Usage {
+  uint32_t prompt_tokens = 0;
+  uint32_t cached_tokens = 0;      // of the prompt, found in the prefix cache
+  uint32_t completion_tokens = 0;
+  uint32_t drafted_tokens = 0;     // by speculation
+  uint32_t accepted_tokens = 0;    // of those
+  uint64_t queue_us = 0;
+  uint64_t prompt_us = 0;
+  uint64_t generate_us = 0;
+};
+
+struct Event {
+  enum class Kind { kToken, kFinished };
+  Kind kind = Kind::kToken;
+  // kToken. An end-of-generation token is not sent as one.
+  TokenId token = 0;
+  float logprob = 0.0F;                   // when Request::logprobs
+  std::vector<TokenLogprob> top_logprobs; // when Request::top_logprobs > 0
+  // kFinished; exactly one for each request, and the last.
+  FinishReason reason = FinishReason::kStop;
+  std::optional<base::Error> error;
+  Usage usage;
+};
+
+struct Request {
+  std::vector<TokenId> prompt;
+  Sampling sampling;
+  uint32_t max_tokens = 0;               // 0: until the context is full
+  std::vector<TokenId> stop_ids;         // end generation; the model's own set comes from the tokenizer
+  bool logprobs = false;
+  uint32_t top_logprobs = 0;
+  // Prefix-cache blocks are shared only between requests of the same tenant.
+  std::string tenant;
+  std::shared_ptr<Constraint> constraint;
+  // Called from the engine's thread, in order; must return quickly and not call the engine back
+  // (Stream::cancel excepted).
+  std::function<void(const Event&)> on_event;
+};
+
+// A running request. Dropping it cancels the request.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Ends the request within a step; its kFinished event still comes. Any thread.
+  virtual void cancel() = 0;
+  // While paused the request keeps its memory and makes no tokens. Any thread.
+  virtual void pause(bool paused) = 0;
+};
+
+struct EngineStats {
+  uint32_t running = 0;
+  uint32_t waiting = 0;
+  uint64_t kv_blocks_total = 0;
+  uint64_t kv_blocks_used = 0;      // by running requests
+  uint64_t kv_blocks_cached = 0;    // kept for reuse, free on demand
+  uint64_t prompt_tokens = 0;       // since the start
+  uint64_t cached_tokens = 0;
+  uint64_t completion_tokens = 0;
+  uint64_t steps = 0;
+  uint64_t last_step_us = 0;        // monotonic clock when the last step ended
+};
+
+class Engine {
+ public:
+  // MODEL: a GGUF file (any part) or a Hugging Face folder. Errors: those of the file, an
+  // unsupported architecture or setting by name, kOutOfMemory with the plan and what would fit.
+  static base::Result<std::unique_ptr<Engine>> load(const std::filesystem::path& model,
+                                                    const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  virtual const ModelInfo& info() const = 0;
+  virtual EngineStats stats() const = 0;
+
+  // Queues a request. Errors: kInvalidArgument (empty prompt, id out of range), kLimitExceeded
+  // (prompt longer than the context, with both numbers).
+  virtual base::Result<std::unique_ptr<Stream>> submit(Request request) = 0;
+
+  // The logits after each of `tokens`, row by row, into `out` (tokens x vocabulary); `batch` tokens
+  // a step. For evaluation; runs alone.
+  virtual base::Status logits(std::span<const TokenId> tokens, uint32_t batch,
+                              const std::function<void(std::span<const float> row)>& on_row) = 0;
+
+  // Mean-pooled or last-token hidden state, normalised to length 1.
+  virtual base::Result<std::vector<float>> embed(std::span<const TokenId> tokens) = 0;
+};
+
+}  // namespace freehold
