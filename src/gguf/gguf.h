@@ -43,7 +43,7 @@ class Metadata {
   // A scalar or an array of `count` of them (per-layer keys may be either): always `count` values.
   base::Result<std::optional<std::vector<uint64_t>>> per_layer(std::string_view key,
                                                                size_t count) const;
-  const Value::Strings* strings(std::string_view key) const;    // null unless it is such an array
+  const Value::Strings* strings(std::string_view key) const;  // null unless it is such an array
   const Value::Floats* floats(std::string_view key) const;
   const Value::Integers* integers(std::string_view key) const;
 
