@@ -45,10 +45,10 @@ enum class Type : uint32_t {
 
 struct TypeInfo {
   Type type;
-  std::string_view name;   // as people write it: "Q4_K"
-  uint32_t block_elements; // weights a block
-  uint32_t block_bytes;    // bytes a block
-  bool decodable;          // quant::decode handles it
+  std::string_view name;    // as people write it: "Q4_K"
+  uint32_t block_elements;  // weights a block
+  uint32_t block_bytes;     // bytes a block
+  bool decodable;           // quant::decode handles it
 };
 
 // Nothing for an id that is not a type.
