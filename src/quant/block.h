@@ -42,7 +42,7 @@ inline ScalesAndMins unpack_scales(const uint8_t* c) {
   for (size_t s = 0; s < 4; ++s) {
     out.scale[s] = c[s] & 63U;
     out.min[s] = c[s + 4] & 63U;
-    out.scale[s + 4] = static_cast<uint8_t>((c[s + 8] & 15U) | c[s] >> 6 << 4);
+    out.scale[s + 4] = static_cast<uint8_t>((c[s + 8] & 15) | c[s] >> 6 << 4);
     out.min[s + 4] = static_cast<uint8_t>(c[s + 8] >> 4 | c[s + 4] >> 6 << 4);
   }
   return out;
@@ -52,7 +52,7 @@ inline void pack_scales(const ScalesAndMins& in, uint8_t* c) {
   for (size_t s = 0; s < 4; ++s) {
     c[s] = static_cast<uint8_t>(in.scale[s] | in.scale[s + 4] >> 4 << 6);
     c[s + 4] = static_cast<uint8_t>(in.min[s] | in.min[s + 4] >> 4 << 6);
-    c[s + 8] = static_cast<uint8_t>((in.scale[s + 4] & 15U) | in.min[s + 4] << 4);
+    c[s + 8] = static_cast<uint8_t>((in.scale[s + 4] & 15) | in.min[s + 4] << 4);
   }
 }
 
