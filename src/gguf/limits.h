@@ -19,4 +19,8 @@ inline constexpr uint64_t kMaxArrayMemory = 32u << 20;  // bytes of all decoded 
 inline constexpr uint64_t kMaxAlignment = 1u << 20;     // files use 32; a page at the very most
 inline constexpr uint64_t kMaxParts = 1024;             // of a split file
 
+constexpr bool is_alignment(uint64_t value) {
+  return value != 0 && (value & (value - 1)) == 0 && value <= kMaxAlignment;
+}
+
 }  // namespace freehold::gguf

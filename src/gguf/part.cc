@@ -4,12 +4,11 @@
 #include "gguf/part.h"
 
 #include <algorithm>
-#include <cstring>
-#include <set>
 
 #include "base/checked.h"
 #include "gguf/limits.h"
 #include "gguf/reader.h"
+#include "gguf/shape.h"
 #include "gguf/value.h"
 
 namespace freehold::gguf {
@@ -89,38 +88,12 @@ Result<Metadata> read_metadata(Reader& reader, uint64_t n_keys) {
 Result<uint64_t> alignment_of(const Metadata& metadata) {
   FREEHOLD_ASSIGN(const auto stated, metadata.unsigned_integer("general.alignment"));
   const uint64_t alignment = stated.value_or(32);
-  if (alignment == 0 || (alignment & (alignment - 1)) != 0 || alignment > kMaxAlignment) {
+  if (!is_alignment(alignment)) {
     return base::fail(ErrorCode::kBadFormat,
                       "key `general.alignment`: " + std::to_string(alignment) +
                           " is not a power of two up to " + std::to_string(kMaxAlignment));
   }
   return alignment;
-}
-
-// Dimensions of zero are legal, but must not hide others whose product wraps.
-Status check_shape(const Tensor& tensor) {
-  int64_t product = 1;
-  for (const uint64_t dim : tensor.shape) {
-    const auto signed_dim = base::checked_cast<int64_t>(dim);
-    const auto next =
-        signed_dim ? base::checked_mul(product, std::max<int64_t>(*signed_dim, 1)) : std::nullopt;
-    if (!next) return bad_tensor(tensor.name, "has dimensions whose product does not fit");
-    product = *next;
-  }
-  return {};
-}
-
-Result<uint64_t> tensor_bytes(const Tensor& tensor) {
-  const quant::TypeInfo& type = quant::info(tensor.type);
-  if (tensor.shape[0] % type.block_elements != 0) {
-    return bad_tensor(
-        tensor.name, "has rows of " + std::to_string(tensor.shape[0]) + ", not a multiple of the " +
-                         std::to_string(type.block_elements) + " of " + std::string(type.name));
-  }
-  const auto bytes =
-      base::checked_mul<uint64_t>(tensor.n_elements() / type.block_elements, type.block_bytes);
-  if (!bytes) return bad_tensor(tensor.name, "has a size that does not fit");
-  return *bytes;
 }
 
 Result<PlacedTensor> read_tensor(Reader& reader) {
@@ -147,8 +120,9 @@ Result<PlacedTensor> read_tensor(Reader& reader) {
   }
   tensor.type = type->type;
   FREEHOLD_ASSIGN(placed.offset, reader.read<uint64_t>(context + " offset"));
-  FREEHOLD_TRY(check_shape(tensor));
-  FREEHOLD_ASSIGN(placed.n_bytes, tensor_bytes(tensor));
+  auto n_bytes = data_bytes(tensor.type, tensor.shape);
+  if (!n_bytes) return bad_tensor(tensor.name, n_bytes.error().message);
+  placed.n_bytes = *n_bytes;
   return placed;
 }
 
