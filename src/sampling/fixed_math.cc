@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 namespace freehold::sampling {
@@ -14,7 +15,7 @@ constexpr double kLn2High = 0x1.62e42fee00000p-1;
 constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
 
 // 1/13!, 1/12!, ..., 1/0!: the Taylor series, good to 1e-17 for |x| <= ln(2) / 2.
-constexpr std::array<double, 14> kInverseFactorials = [] {
+constexpr std::array<double, 14> inverse_factorials() {
   std::array<double, 14> out{};
   double factorial = 1.0;
   for (size_t n = 0; n < out.size(); ++n) {
@@ -22,7 +23,8 @@ constexpr std::array<double, 14> kInverseFactorials = [] {
     out[out.size() - 1 - n] = 1.0 / factorial;
   }
   return out;
-}();
+}
+constexpr std::array<double, 14> kInverseFactorials = inverse_factorials();
 
 }  // namespace
 
