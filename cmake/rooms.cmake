@@ -11,6 +11,8 @@ target_compile_options(freehold_flags INTERFACE -ffp-contract=off -fno-math-errn
                                                 -Wconversion -Wshadow -Werror)
 target_link_libraries(freehold_flags INTERFACE Threads::Threads)
 
+set(freehold_fuzz_sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all)
+
 # freehold_room(NAME DEPS room... LIBS library...)
 function(freehold_room name)
   cmake_parse_arguments(ROOM "" "" "DEPS;LIBS" ${ARGN})
@@ -24,6 +26,15 @@ function(freehold_room name)
   else()
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE freehold_flags ${ROOM_DEPS} ${ROOM_LIBS})
+  endif()
+  if(FREEHOLD_FUZZ AND sources)
+    # The room once more, for the fuzz targets: with coverage and sanitizers.
+    list(TRANSFORM ROOM_DEPS APPEND _instrumented OUTPUT_VARIABLE instrumented_deps)
+    add_library(${name}_instrumented STATIC EXCLUDE_FROM_ALL ${sources})
+    target_link_libraries(${name}_instrumented PUBLIC freehold_flags ${instrumented_deps}
+                                                      ${ROOM_LIBS})
+    target_compile_options(${name}_instrumented PRIVATE ${freehold_fuzz_sanitizers}
+                                                        -fsanitize=fuzzer-no-link)
   endif()
   if(FREEHOLD_TESTS AND tests)
     freehold_test(${name}_test SOURCES ${tests} DEPS ${name})
