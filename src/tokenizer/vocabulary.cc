@@ -1,0 +1,77 @@
+// The vocabulary's arena and its open-addressing index.
+#include "tokenizer/vocabulary.h"
+
+#include <bit>
+
+#include "tokenizer/hash.h"
+
+namespace freehold::tokenizer {
+namespace {
+
+bool is_mergeable(TokenKind kind) {
+  return kind == TokenKind::kNormal || kind == TokenKind::kUndefined ||
+         kind == TokenKind::kUserDefined;
+}
+
+}  // namespace
+
+void Vocabulary::reserve(size_t tokens, size_t bytes) {
+  arena_.reserve(bytes);
+  ends_.reserve(tokens + 1);
+  kinds_.reserve(tokens);
+}
+
+base::Status Vocabulary::add(std::string_view bytes, TokenKind kind) {
+  if (kinds_.size() >= kMaxTokens) {
+    return base::fail(base::ErrorCode::kLimitExceeded,
+                      "the vocabulary has more than " + std::to_string(kMaxTokens) + " tokens");
+  }
+  if (bytes.size() > kMaxTokenBytes || arena_.size() + bytes.size() > UINT32_MAX) {
+    return base::fail(base::ErrorCode::kLimitExceeded,
+                      "token " + std::to_string(kinds_.size()) + " is " +
+                          std::to_string(bytes.size()) + " bytes long; at most " +
+                          std::to_string(kMaxTokenBytes) + " are read");
+  }
+  arena_.append(bytes);
+  ends_.push_back(static_cast<uint32_t>(arena_.size()));
+  kinds_.push_back(kind);
+  return {};
+}
+
+void Vocabulary::index() {
+  slots_.assign(std::bit_ceil(kinds_.size() * 2 + 2), Slot{});
+  const size_t mask = slots_.size() - 1;
+  const auto insert = [&](TokenId id) {
+    const uint64_t hash = hash_bytes(bytes(id));
+    size_t at = hash & mask;
+    while (slots_[at].id != kNoToken) at = (at + 1) & mask;
+    slots_[at] = {static_cast<uint32_t>(hash >> 32), id};
+  };
+  // Earlier insertions are found first: linear probing never moves a slot.
+  for (const int pass : {0, 1, 2}) {
+    for (TokenId id = 0; id < size(); ++id) {
+      if (bytes(id).empty()) continue;
+      const int wanted = !is_mergeable(kind(id)) ? 2 : kind(id) == TokenKind::kUserDefined ? 1 : 0;
+      if (wanted == pass) insert(id);
+    }
+  }
+}
+
+TokenId Vocabulary::look_up(std::string_view wanted, bool text_only) const {
+  if (slots_.empty()) return kNoToken;
+  const size_t mask = slots_.size() - 1;
+  const uint64_t hash = hash_bytes(wanted);
+  const auto tag = static_cast<uint32_t>(hash >> 32);
+  for (size_t at = hash & mask; slots_[at].id != kNoToken; at = (at + 1) & mask) {
+    const Slot& slot = slots_[at];
+    if (slot.tag != tag || bytes(slot.id) != wanted) continue;
+    if (text_only && !is_mergeable(kind(slot.id))) return kNoToken;
+    return slot.id;
+  }
+  return kNoToken;
+}
+
+TokenId Vocabulary::find_text(std::string_view wanted) const { return look_up(wanted, true); }
+TokenId Vocabulary::find(std::string_view wanted) const { return look_up(wanted, false); }
+
+}  // namespace freehold::tokenizer
