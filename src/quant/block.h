@@ -68,4 +68,13 @@ inline std::array<int8_t, 16> unpack_scales_q3(const uint8_t* s) {
   return out;
 }
 
+inline void pack_scales_q3(const std::array<int8_t, 16>& scales, uint8_t* s) {
+  std::memset(s, 0, 12);
+  for (size_t k = 0; k < 16; ++k) {
+    const int bits = scales[k] + 32;
+    s[k % 8] = static_cast<uint8_t>(s[k % 8] | (bits & 15) << (k < 8 ? 0 : 4));
+    s[8 + k % 4] = static_cast<uint8_t>(s[8 + k % 4] | bits >> 4 << (2 * (k / 4)));
+  }
+}
+
 }  // namespace freehold::quant
