@@ -1,0 +1,19 @@
+// The loaders of all families; registry.cc says which architecture is whose.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "models/loader.h"
+#include "models/model.h"
+
+namespace freehold::models {
+
+using FamilyLoader = base::Result<std::unique_ptr<Model>> (*)(Loader& loader,
+                                                              const Loader::Progress& progress);
+
+base::Result<std::unique_ptr<Model>> load_llama(Loader&, const Loader::Progress&);
+base::Result<std::unique_ptr<Model>> load_qwen2(Loader&, const Loader::Progress&);
+base::Result<std::unique_ptr<Model>> load_qwen3(Loader&, const Loader::Progress&);
+
+}  // namespace freehold::models

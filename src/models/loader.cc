@@ -1,0 +1,206 @@
+#include "models/loader.h"
+
+#include <sys/mman.h>
+
+#include <limits>
+#include <utility>
+
+#include "quant/decode.h"
+
+namespace freehold::models {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using base::Status;
+
+constexpr size_t kAlignment = 64;
+
+size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+std::string shape_text(const std::array<uint64_t, 4>& shape, size_t n_dims) {
+  std::string text = "{";
+  for (size_t i = 0; i < n_dims; ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  return text + "}";
+}
+
+// Trailing dimensions of 1 don't count; {a, b, 1} may also come as {a, b}.
+Status check_shape(const gguf::Tensor& tensor, std::array<uint64_t, 4> wanted) {
+  if (tensor.shape == wanted) return {};
+  size_t n_dims = 4;
+  while (n_dims > 1 && wanted[n_dims - 1] == 1) --n_dims;
+  return fail(ErrorCode::kBadFormat,
+              "tensor `" + tensor.name + "` is " + shape_text(tensor.shape, tensor.n_dims) +
+                  " where the model's settings ask for " + shape_text(wanted, n_dims));
+}
+
+}  // namespace
+
+Result<WeightMemory> WeightMemory::create(uint64_t bytes) {
+  WeightMemory memory;
+  if (bytes == 0) return memory;
+  void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) {
+    return fail(ErrorCode::kOutOfMemory,
+                "the system refused " + std::to_string(bytes) + " bytes for the weights");
+  }
+  // Large pages spare the processor most of its address look-ups; a hint, nothing depends on it.
+  ::madvise(data, bytes, MADV_HUGEPAGE);
+  memory.data_ = static_cast<std::byte*>(data);
+  memory.bytes_ = bytes;
+  return memory;
+}
+
+WeightMemory::WeightMemory(WeightMemory&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+WeightMemory& WeightMemory::operator=(WeightMemory&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+WeightMemory::~WeightMemory() {
+  if (data_ != nullptr) ::munmap(data_, bytes_);
+}
+
+Loader::Loader(const gguf::Directory& directory, ops::Machine& machine)
+    : directory_(directory), machine_(machine) {
+  const auto name = directory.metadata().text("general.architecture");
+  if (name && *name) architecture_ = std::string(**name);
+}
+
+Result<uint32_t> Loader::count_or(std::string_view key, uint32_t fallback) {
+  const std::string full = full_key(key);
+  FREEHOLD_ASSIGN(const auto value, directory_.metadata().unsigned_integer(full));
+  if (!value) return fallback;
+  if (*value > std::numeric_limits<int32_t>::max()) {
+    return fail(ErrorCode::kBadFormat, "`" + full + "` is " + std::to_string(*value) +
+                                           ", beyond anything that makes sense");
+  }
+  return static_cast<uint32_t>(*value);
+}
+
+Result<uint32_t> Loader::count(std::string_view key) {
+  FREEHOLD_ASSIGN(const uint32_t value, count_or(key, 0));
+  if (value == 0) {
+    return fail(ErrorCode::kBadFormat, "`" + full_key(key) + "` is missing or zero");
+  }
+  return value;
+}
+
+Result<double> Loader::number_or(std::string_view key, double fallback) {
+  FREEHOLD_ASSIGN(const auto value, directory_.metadata().number(full_key(key)));
+  return value.value_or(fallback);
+}
+
+Result<double> Loader::number(std::string_view key) {
+  FREEHOLD_ASSIGN(const auto value, directory_.metadata().number(full_key(key)));
+  if (!value) return fail(ErrorCode::kBadFormat, "`" + full_key(key) + "` is missing");
+  return *value;
+}
+
+Result<bool> Loader::flag_or(std::string_view key, bool fallback) {
+  FREEHOLD_ASSIGN(const auto value, directory_.metadata().boolean(full_key(key)));
+  return value.value_or(fallback);
+}
+
+Result<std::string> Loader::text_or(std::string_view key, std::string_view fallback) {
+  FREEHOLD_ASSIGN(const auto value, directory_.metadata().text(full_key(key)));
+  return std::string(value.value_or(fallback));
+}
+
+Result<const gguf::Tensor*> Loader::tensor(std::string_view name) {
+  const gguf::Tensor* found = directory_.find(name);
+  if (found == nullptr) {
+    return fail(ErrorCode::kBadFormat, "tensor `" + std::string(name) + "` is missing");
+  }
+  used_.insert(found->name);
+  return found;
+}
+
+Status Loader::matrix(std::string_view name, size_t n_in, size_t n_out, ops::Matrix& target,
+                      size_t n_experts) {
+  FREEHOLD_ASSIGN(const gguf::Tensor* found, tensor(name));
+  FREEHOLD_TRY(check_shape(*found, {n_in, n_out, n_experts, 1}));
+  auto planned = ops::plan_matrix(machine_.isa(), found->type, n_in, n_out, n_experts);
+  if (!planned) return base::in_context("tensor `" + found->name + "`", planned.error());
+  target = *planned;
+  pending_.push_back({&target, found->data});
+  return {};
+}
+
+Status Loader::matrix_rows(std::string_view name, RowRange range, size_t n_in, size_t n_out,
+                           ops::Matrix& target) {
+  FREEHOLD_ASSIGN(const gguf::Tensor* found, tensor(name));
+  FREEHOLD_TRY(check_shape(*found, {n_in, range.n_rows, 1, 1}));
+  auto planned = ops::plan_matrix(machine_.isa(), found->type, n_in, n_out, 1);
+  if (!planned) return base::in_context("tensor `" + found->name + "`", planned.error());
+  target = *planned;
+  const size_t row_bytes = found->data.size() / range.n_rows;
+  pending_.push_back(
+      {&target, found->data.subspan(range.first_row * row_bytes, n_out * row_bytes)});
+  return {};
+}
+
+Result<const float*> Loader::vector(std::string_view name, size_t n) {
+  FREEHOLD_ASSIGN(const gguf::Tensor* found, tensor(name));
+  if (found->n_elements() != n) {
+    return fail(ErrorCode::kBadFormat, "tensor `" + found->name + "` has " +
+                                           std::to_string(found->n_elements()) +
+                                           " elements instead of " + std::to_string(n));
+  }
+  const quant::TypeInfo& type = quant::info(found->type);
+  if (!type.decodable) {
+    return fail(ErrorCode::kUnsupported,
+                "tensor `" + found->name + "` of type " + std::string(type.name));
+  }
+  auto& values = vectors_.emplace_back(std::make_unique<float[]>(n));
+  quant::decode_row(found->type, found->data.data(), n, values.get());
+  return values.get();
+}
+
+Result<const float*> Loader::optional_vector(std::string_view name, size_t n) {
+  if (!has(name)) return nullptr;
+  return vector(name, n);
+}
+
+Status Loader::check_all_used() const {
+  for (const gguf::Tensor& found : directory_.tensors()) {
+    if (!used_.contains(found.name)) {
+      return fail(ErrorCode::kUnsupported, "tensor `" + found.name + "` is not part of a `" +
+                                               architecture_ +
+                                               "` model as we know it; running without it would "
+                                               "give wrong answers");
+    }
+  }
+  return {};
+}
+
+uint64_t Loader::weight_bytes() const {
+  uint64_t bytes = 0;
+  for (const Pending& pending : pending_) bytes += aligned(pending.target->bytes());
+  return bytes;
+}
+
+Status Loader::pack(const Progress& progress) {
+  FREEHOLD_TRY(check_all_used());
+  const uint64_t total = weight_bytes();
+  FREEHOLD_ASSIGN(memory_, WeightMemory::create(total));
+  size_t at = 0;
+  for (const Pending& pending : pending_) {
+    if (progress) progress(static_cast<double>(at) / static_cast<double>(total), "weights");
+    ops::pack(machine_, *pending.target, pending.native, memory_.data() + at);
+    at += aligned(pending.target->bytes());
+  }
+  if (progress) progress(1.0, "weights");
+  pending_.clear();
+  return {};
+}
+
+std::string layer_tensor(size_t layer, std::string_view name) {
+  return "blk." + std::to_string(layer) + "." + std::string(name);
+}
+
+}  // namespace freehold::models

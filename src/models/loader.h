@@ -1,0 +1,109 @@
+// From a directory of tensors to the named fields of a family: every tensor is asked for by name,
+// shape and kind, once; what nobody asked for is refused by name, for a tensor left out silently is
+// how text becomes fluent and wrong.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "gguf/gguf.h"
+#include "ops/machine.h"
+#include "ops/matrix.h"
+
+namespace freehold::models {
+
+// Memory for a model's weights in the form that is multiplied.
+class WeightMemory {
+ public:
+  static base::Result<WeightMemory> create(uint64_t bytes);
+  WeightMemory() = default;
+  WeightMemory(WeightMemory&& other) noexcept;
+  WeightMemory& operator=(WeightMemory&& other) noexcept;
+  ~WeightMemory();
+  std::byte* data() const { return data_; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  std::byte* data_ = nullptr;
+  uint64_t bytes_ = 0;
+};
+
+class Loader {
+ public:
+  using Progress = std::function<void(double share, std::string_view what)>;
+
+  Loader(const gguf::Directory& directory, ops::Machine& machine);
+
+  const std::string& architecture() const { return architecture_; }
+  ops::Machine& machine() { return machine_; }
+  const gguf::Directory& directory() const { return directory_; }
+
+  // Settings: `key` without the architecture's prefix. A required one that is missing, or any of
+  // the wrong type or out of range, is kBadFormat with the key's name.
+  base::Result<uint32_t> count(std::string_view key);  // required, 1 … 2^31-1
+  base::Result<uint32_t> count_or(std::string_view key, uint32_t fallback);  // 0 … 2^31-1
+  base::Result<double> number(std::string_view key);
+  base::Result<double> number_or(std::string_view key, double fallback);
+  base::Result<bool> flag_or(std::string_view key, bool fallback);
+  base::Result<std::string> text_or(std::string_view key, std::string_view fallback);
+  std::string full_key(std::string_view key) const {
+    return architecture_ + "." + std::string(key);
+  }
+
+  bool has(std::string_view tensor) const { return directory_.find(tensor) != nullptr; }
+
+  // Binds `target`, which must keep its address until pack(), to a weight {n_in, n_out}, or
+  // {n_in, n_out, n_experts}. Errors: kBadFormat (missing, another shape), kUnsupported (type).
+  base::Status matrix(std::string_view name, size_t n_in, size_t n_out, ops::Matrix& target,
+                      size_t n_experts = 1);
+  // Rows [first_row, first_row + n_out) of a tensor with n_rows rows in all (fused tensors); of
+  // every expert where there are several.
+  struct RowRange {
+    size_t first_row;
+    size_t n_rows;
+  };
+  base::Status matrix_rows(std::string_view name, RowRange range, size_t n_in, size_t n_out,
+                           ops::Matrix& target);
+  // A tensor of `n` numbers as floats. The optional one gives null when absent.
+  base::Result<const float*> vector(std::string_view name, size_t n);
+  base::Result<const float*> optional_vector(std::string_view name, size_t n);
+  // Tensors of the file that this model does not use, by right.
+  void ignore(std::string_view tensor) { used_.insert(std::string(tensor)); }
+
+  // Refuses tensors that nobody asked for; allocates and packs the matrices.
+  base::Status pack(const Progress& progress);
+  uint64_t weight_bytes() const;
+
+  // What the model keeps.
+  WeightMemory take_memory() { return std::move(memory_); }
+  std::vector<std::unique_ptr<float[]>> take_vectors() { return std::move(vectors_); }
+
+ private:
+  struct Pending {
+    ops::Matrix* target;
+    std::span<const std::byte> native;
+  };
+  base::Result<const gguf::Tensor*> tensor(std::string_view name);
+  base::Status check_all_used() const;
+
+  const gguf::Directory& directory_;
+  ops::Machine& machine_;
+  std::string architecture_;
+  std::set<std::string, std::less<>> used_;
+  std::vector<Pending> pending_;
+  std::vector<std::unique_ptr<float[]>> vectors_;
+  WeightMemory memory_;
+};
+
+// "blk.<layer>.<name>".
+std::string layer_tensor(size_t layer, std::string_view name);
+
+}  // namespace freehold::models

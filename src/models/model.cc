@@ -1,0 +1,100 @@
+#include "models/model.h"
+
+#include <algorithm>
+
+#include "quant/decode.h"
+
+namespace freehold::models {
+
+void Pass::clear() {
+  tokens.clear();
+  positions.clear();
+  slices.clear();
+  slice_of_.clear();
+}
+
+void Pass::add(std::span<const int32_t> ids, uint32_t first_position,
+               std::span<const uint32_t> blocks) {
+  slices.push_back({tokens.size(), ids.size(), first_position, blocks});
+  for (uint32_t i = 0; i < ids.size(); ++i) {
+    tokens.push_back(ids[i]);
+    positions.push_back(first_position + i);
+    slice_of_.push_back(slices.size() - 1);
+  }
+}
+
+base::Status Model::bind_ends(Loader& loader) {
+  config_.architecture = loader.architecture();
+  FREEHOLD_ASSIGN(const auto name, loader.directory().metadata().text("general.name"));
+  config_.name = std::string(name.value_or(""));
+  FREEHOLD_ASSIGN(config_.hidden, loader.count("embedding_length"));
+  FREEHOLD_ASSIGN(config_.n_layers, loader.count("block_count"));
+  FREEHOLD_ASSIGN(config_.context, loader.count("context_length"));
+  FREEHOLD_ASSIGN(const double epsilon, loader.number("attention.layer_norm_rms_epsilon"));
+  config_.epsilon = static_cast<float>(epsilon);
+  constexpr uint32_t kMostLayers = 512;
+  if (config_.n_layers > kMostLayers) {
+    return base::fail(base::ErrorCode::kLimitExceeded,
+                      "`" + loader.full_key("block_count") + "` is " +
+                          std::to_string(config_.n_layers) + ", more than " +
+                          std::to_string(kMostLayers));
+  }
+
+  const gguf::Tensor* embedding = loader.directory().find("token_embd.weight");
+  if (embedding == nullptr) {
+    return base::fail(base::ErrorCode::kBadFormat, "tensor `token_embd.weight` is missing");
+  }
+  const uint64_t vocabulary = embedding->shape[1];
+  if (embedding->shape[0] != config_.hidden || vocabulary == 0 || vocabulary > (1U << 24) ||
+      embedding->n_elements() != vocabulary * config_.hidden) {
+    return base::fail(base::ErrorCode::kBadFormat,
+                      "tensor `token_embd.weight` does not have the shape {embedding_length, "
+                      "vocabulary}");
+  }
+  if (!quant::info(embedding->type).decodable) {
+    return base::fail(
+        base::ErrorCode::kUnsupported,
+        "tensor `token_embd.weight` of type " + std::string(quant::info(embedding->type).name));
+  }
+  embedding_ = embedding;
+  config_.vocabulary = static_cast<uint32_t>(vocabulary);
+  loader.ignore(embedding->name);  // rows are decoded from where they lie
+
+  FREEHOLD_ASSIGN(output_norm_, loader.vector("output_norm.weight", config_.hidden));
+  const std::string_view head = loader.has("output.weight") ? "output.weight" : embedding->name;
+  return loader.matrix(head, config_.hidden, vocabulary, head_);
+}
+
+base::Status Model::finish(Loader& loader, const Loader::Progress& progress) {
+  FREEHOLD_TRY(loader.pack(progress));
+  memory_ = loader.take_memory();
+  vectors_ = loader.take_vectors();
+  return {};
+}
+
+void Model::embed(Pass& pass) const {
+  pass.x.resize(pass.n(), config_.hidden);
+  const size_t row_bytes = embedding_->data.size() / config_.vocabulary;
+  pass.machine.for_each(pass.n(), config_.hidden, [&](size_t i, int) {
+    const auto row = static_cast<size_t>(pass.tokens[i]) * row_bytes;
+    quant::decode_row(embedding_->type, embedding_->data.data() + row, config_.hidden,
+                      pass.x.row(i));
+  });
+}
+
+void Model::logits(Pass& pass, std::span<const size_t> rows, ops::Rows& out) {
+  head_rows_.resize(rows.size(), config_.hidden);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::copy_n(pass.x.row(rows[i]), config_.hidden, head_rows_.row(i));
+  }
+  head_input_.set_normalised(pass.machine, head_rows_, output_norm_, config_.epsilon,
+                             !head_.takes_floats());
+  ops::multiply(pass.machine, head_input_, head_, out);
+}
+
+void Model::final_norm(const Pass& pass, size_t row, float* out) const {
+  pass.machine.vectors().rms_norm(pass.x.row(row), output_norm_, config_.hidden, config_.epsilon,
+                                  out);
+}
+
+}  // namespace freehold::models

@@ -1,0 +1,120 @@
+// What the engine knows of a model: its size, its cache, and one step of it. A family implements
+// forward(); docs/models.md describes each.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "gguf/gguf.h"
+#include "kernels/kv_layout.h"
+#include "kv/arena.h"
+#include "models/loader.h"
+#include "ops/attention.h"
+#include "ops/buffer.h"
+#include "ops/machine.h"
+#include "ops/matrix.h"
+
+namespace freehold::models {
+
+// One step: tokens of one or many sequences, and the buffers that a forward pass works in. Kept by
+// the engine from step to step.
+class Pass {
+ public:
+  Pass(ops::Machine& with, const kv::Arena& arena, kernels::CacheType type)
+      : machine(with), cache(type), arena_(arena) {}
+
+  // Starts a step over. Slices are appended with add(); the block ids must stay valid until the
+  // step is done.
+  void clear();
+  void add(std::span<const int32_t> tokens, uint32_t first_position,
+           std::span<const uint32_t> blocks);
+
+  size_t n() const { return tokens.size(); }
+  ops::LayerCache layer_cache(size_t layer) const {
+    return {arena_.address(layer, 0), arena_.block_stride(layer)};
+  }
+  // The block ids of the sequence that a row belongs to.
+  std::span<const uint32_t> blocks_of(size_t row) const { return slices[slice_of_[row]].blocks; }
+
+  ops::Machine& machine;
+  const kernels::CacheType cache;
+  std::vector<int32_t> tokens;
+  std::vector<uint32_t> positions;
+  std::vector<ops::Slice> slices;
+
+  ops::Rows x;       // the residual stream, [n()][hidden]
+  ops::Input input;  // a sublayer's normalised input
+  ops::Input inner;  // what goes into its last matrix
+  ops::Rows q, k, v, heads, gate, up, out;
+  ops::HeadsAttention attention;
+
+ private:
+  const kv::Arena& arena_;
+  std::vector<size_t> slice_of_;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  struct Config {
+    std::string architecture;
+    std::string name;
+    uint32_t vocabulary = 0;  // width of the logits
+    uint32_t hidden = 0;
+    uint32_t n_layers = 0;
+    uint32_t context = 0;  // positions that the model was made for
+    float epsilon = 0.0F;
+  };
+  const Config& config() const { return config_; }
+  uint64_t weight_bytes() const { return memory_.bytes(); }
+
+  // Bytes of one cache block in each layer. Errors: kUnsupported (this cache type doesn't fit the
+  // model's head size).
+  virtual base::Result<std::vector<size_t>> cache_block_bytes(kernels::CacheType type) const = 0;
+
+  // Runs pass.tokens through all layers; pass.x becomes the last layer's output, before the final
+  // norm.
+  virtual void forward(Pass& pass) = 0;
+
+  // Rows of pass.x (by index) to rows of logits [vocabulary].
+  void logits(Pass& pass, std::span<const size_t> rows, ops::Rows& out);
+  // The final norm of one row of pass.x, [hidden].
+  void final_norm(const Pass& pass, size_t row, float* out) const;
+
+ protected:
+  // Reads the common settings, binds embedding, final norm and head.
+  base::Status bind_ends(Loader& loader);
+  // Packs everything bound and takes it over. Last in loading.
+  base::Status finish(Loader& loader, const Loader::Progress& progress);
+  // pass.x = the embedding of pass.tokens.
+  void embed(Pass& pass) const;
+
+  Config config_;
+
+ private:
+  const gguf::Tensor* embedding_ = nullptr;
+  const float* output_norm_ = nullptr;
+  ops::Matrix head_;
+  ops::Rows head_rows_;
+  ops::Input head_input_;
+  WeightMemory memory_;
+  std::vector<std::unique_ptr<float[]>> vectors_;
+};
+
+// Loads the model whose architecture the directory names; the directory must outlive it. Errors:
+// kUnsupported for an architecture or a setting we don't do, by name; those of the tensors.
+base::Result<std::unique_ptr<Model>> load_model(const gguf::Directory& directory,
+                                                ops::Machine& machine,
+                                                const Loader::Progress& progress);
+
+// The architectures that load_model knows.
+std::vector<std::string_view> architectures();
+
+}  // namespace freehold::models

@@ -1,0 +1,43 @@
+// Which architecture is whose: a family is one file and its lines here.
+#include <array>
+
+#include "models/families.h"
+#include "models/model.h"
+
+namespace freehold::models {
+namespace {
+
+struct Entry {
+  std::string_view architecture;
+  FamilyLoader load;
+};
+
+constexpr std::array kFamilies = {
+    Entry{"llama", load_llama},
+    Entry{"qwen2", load_qwen2},
+    Entry{"qwen3", load_qwen3},
+    Entry{"smollm3", load_llama},
+};
+
+}  // namespace
+
+std::vector<std::string_view> architectures() {
+  std::vector<std::string_view> names;
+  for (const Entry& entry : kFamilies) names.push_back(entry.architecture);
+  return names;
+}
+
+base::Result<std::unique_ptr<Model>> load_model(const gguf::Directory& directory,
+                                                ops::Machine& machine,
+                                                const Loader::Progress& progress) {
+  Loader loader(directory, machine);
+  for (const Entry& entry : kFamilies) {
+    if (entry.architecture == loader.architecture()) return entry.load(loader, progress);
+  }
+  std::string known;
+  for (const Entry& entry : kFamilies) known += " " + std::string(entry.architecture);
+  return base::fail(base::ErrorCode::kUnsupported, "architecture `" + loader.architecture() +
+                                                       "` is not one of those known:" + known);
+}
+
+}  // namespace freehold::models

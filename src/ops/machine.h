@@ -1,0 +1,49 @@
+// What a forward pass computes with: an instruction set's kernels and the threads. Owns the rule
+// for how work is shared out; results never depend on it.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "base/function_ref.h"
+#include "base/thread_pool.h"
+#include "kernels/isa.h"
+#include "kernels/vector.h"
+
+namespace freehold::ops {
+
+class Machine {
+ public:
+  Machine(kernels::Isa isa, int threads)
+      : isa_(isa), vectors_(kernels::vector_kernels(isa)), pool_(threads) {}
+
+  kernels::Isa isa() const { return isa_; }
+  const kernels::VectorKernels& vectors() const { return vectors_; }
+  base::ThreadPool& pool() { return pool_; }
+  int threads() const { return pool_.threads(); }
+
+  // Calls fn(i, thread) for each i below n. `cost` is roughly the number of elements that one call
+  // touches: little work stays on the calling thread, for waking the others costs about as much as
+  // touching kWorthSharing elements.
+  void for_each(size_t n, size_t cost, base::FunctionRef<void(size_t i, int thread)> fn) {
+    if (n == 0) return;
+    if (n * cost < kWorthSharing || threads() == 1) {
+      for (size_t i = 0; i < n; ++i) fn(i, 0);
+      return;
+    }
+    const size_t group = std::max<size_t>(1, kWorthSharing / 4 / std::max<size_t>(1, cost));
+    pool_.run((n + group - 1) / group, [&](size_t task, int thread) {
+      const size_t end = std::min(n, (task + 1) * group);
+      for (size_t i = task * group; i < end; ++i) fn(i, thread);
+    });
+  }
+
+ private:
+  static constexpr size_t kWorthSharing = 8192;
+
+  kernels::Isa isa_;
+  const kernels::VectorKernels& vectors_;
+  base::ThreadPool pool_;
+};
+
+}  // namespace freehold::ops

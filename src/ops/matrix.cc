@@ -1,0 +1,167 @@
+#include "ops/matrix.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace freehold::ops {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using kernels::kPanelRows;
+
+// Tokens whose quantised activations stay in a core's second-level cache while panels pass by.
+constexpr size_t kTokenChunk = 126;  // 21 tiles of six
+
+// Bytes of panels that a task should have, so that claiming it costs nothing beside it.
+constexpr size_t kTaskBytes = 48 * 1024;
+
+struct Shares {
+  size_t panels_a_task = 1;
+  size_t n_tasks = 0;
+};
+
+Shares share_out(const Matrix& matrix, size_t n_tokens, int threads) {
+  Shares shares;
+  const size_t work = matrix.panel_bytes * std::min<size_t>(n_tokens, 8);
+  shares.panels_a_task = std::max<size_t>(1, kTaskBytes / std::max<size_t>(1, work));
+  // At least a few tasks a thread, or the last one is waited for.
+  const size_t at_most = matrix.n_panels() / (4 * static_cast<size_t>(threads)) + 1;
+  shares.panels_a_task = std::min(shares.panels_a_task, at_most);
+  shares.n_tasks = (matrix.n_panels() + shares.panels_a_task - 1) / shares.panels_a_task;
+  return shares;
+}
+
+// Panels [first, end) of a matrix by tokens [t0, t1).
+void multiply_part(const Input& input, const Product& product, size_t first, size_t end, size_t t0,
+                   size_t t1) {
+  const Matrix& matrix = *product.matrix;
+  std::array<const std::byte*, kTokenChunk> rows;
+  std::array<float*, kTokenChunk> out;
+  for (size_t t = t0; t < t1; ++t) rows[t - t0] = input.row(matrix, t);
+  for (size_t p = first; p < end; ++p) {
+    for (size_t t = t0; t < t1; ++t) out[t - t0] = product.out->row(t) + p * kPanelRows;
+    matrix.product(matrix.panels + p * matrix.panel_bytes, matrix.n_in, rows.data(), t1 - t0,
+                   out.data());
+  }
+}
+
+}  // namespace
+
+base::Result<Matrix> plan_matrix(kernels::Isa isa, quant::Type type, size_t n_in, size_t n_out,
+                                 size_t n_experts) {
+  const kernels::PanelFormat* format = kernels::panel_format(type);
+  const std::string type_name(quant::info(type).name);
+  if (format == nullptr) {
+    return fail(ErrorCode::kUnsupported, "weights of type " + type_name + " can't be multiplied");
+  }
+  const size_t block = kernels::takes_floats(type) ? 1 : std::max(32U, format->block_elements);
+  if (n_in == 0 || n_in % block != 0) {
+    return fail(ErrorCode::kBadFormat, "rows of " + std::to_string(n_in) +
+                                           " weights are not whole blocks of " + type_name);
+  }
+  Matrix matrix;
+  matrix.type = type;
+  matrix.n_in = n_in;
+  matrix.n_out = n_out;
+  matrix.n_experts = n_experts;
+  matrix.panel_bytes = kernels::panel_bytes(*format, n_in);
+  matrix.product = kernels::panel_product(isa, type);
+  return matrix;
+}
+
+void pack(Machine& machine, Matrix& matrix, std::span<const std::byte> native, std::byte* panels) {
+  const kernels::PanelFormat& format = *kernels::panel_format(matrix.type);
+  const size_t row_bytes = matrix.n_in / format.block_elements * format.block_bytes;
+  const size_t per_expert = matrix.n_panels();
+  machine.for_each(matrix.n_experts * per_expert, matrix.panel_bytes, [&](size_t i, int) {
+    const size_t first = i % per_expert * kPanelRows;
+    const size_t n_rows = std::min(kPanelRows, matrix.n_out - first);
+    const size_t row = i / per_expert * matrix.n_out + first;
+    kernels::pack_panel(format, native.data() + row * row_bytes, n_rows, matrix.n_in,
+                        panels + i * matrix.panel_bytes);
+  });
+  matrix.panels = panels;
+}
+
+void Input::shape(const float* floats, size_t stride, size_t n, size_t width, bool quantise) {
+  floats_ = floats;
+  stride_ = stride;
+  n_ = n;
+  width_ = width;
+  quantise_ = quantise;
+  if (!quantise) return;
+  quantised_stride_ = (kernels::ActivationRow::bytes(width) + 63) / 64 * 64;
+  quantised_.reserve(n * quantised_stride_);
+}
+
+Rows& Input::begin(size_t n, size_t width, bool quantise) {
+  own_.resize(n, width);
+  shape(own_.row(0), own_.stride(), n, width, quantise);
+  return own_;
+}
+
+void Input::finish_row(const Machine& machine, size_t i) {
+  if (!quantise_) return;
+  machine.vectors().quantise_row(floats(i), width_, quantised_.data() + i * quantised_stride_);
+}
+
+void Input::set(Machine& machine, const Rows& x, bool quantise) {
+  shape(x.row(0), x.stride(), x.n(), x.width(), quantise);
+  if (!quantise) return;
+  machine.for_each(n_, width_, [&](size_t i, int) { finish_row(machine, i); });
+}
+
+void Input::set_normalised(Machine& machine, const Rows& x, const float* weight, float epsilon,
+                           bool quantise) {
+  Rows& out = begin(x.n(), x.width(), quantise);
+  machine.for_each(n_, 2 * width_, [&](size_t i, int) {
+    machine.vectors().rms_norm(x.row(i), weight, width_, epsilon, out.row(i));
+    finish_row(machine, i);
+  });
+}
+
+void Input::set_gated(Machine& machine, const Rows& gate, const Rows& up, bool quantise) {
+  Rows& out = begin(gate.n(), gate.width(), quantise);
+  machine.for_each(n_, 4 * width_, [&](size_t i, int) {
+    machine.vectors().silu_mul(gate.row(i), up.row(i), width_, out.row(i));
+    finish_row(machine, i);
+  });
+}
+
+void multiply(Machine& machine, const Input& input, std::span<const Product> products) {
+  const size_t n = input.n();
+  constexpr size_t kMost = 8;
+  std::array<Shares, kMost> shares;
+  size_t n_tasks = 0;
+  for (size_t i = 0; i < products.size(); ++i) {
+    products[i].out->resize(n, products[i].matrix->n_out);
+    shares[i] = share_out(*products[i].matrix, n, machine.threads());
+    n_tasks += shares[i].n_tasks;
+  }
+  for (size_t t0 = 0; t0 < n; t0 += kTokenChunk) {
+    const size_t t1 = std::min(n, t0 + kTokenChunk);
+    machine.pool().run(n_tasks, [&](size_t task, int) {
+      size_t i = 0;
+      while (task >= shares[i].n_tasks) task -= shares[i++].n_tasks;
+      const size_t first = task * shares[i].panels_a_task;
+      const size_t end = std::min(first + shares[i].panels_a_task, products[i].matrix->n_panels());
+      multiply_part(input, products[i], first, end, t0, t1);
+    });
+  }
+}
+
+void add_rows(Machine& machine, Rows& x, const Rows& addend) {
+  machine.for_each(x.n(), x.width(), [&](size_t i, int) {
+    machine.vectors().add(x.row(i), addend.row(i), addend.width());
+  });
+}
+
+void add_bias(Machine& machine, Rows& x, const float* bias) {
+  if (bias == nullptr) return;
+  machine.for_each(x.n(), x.width(),
+                   [&](size_t i, int) { machine.vectors().add(x.row(i), bias, x.width()); });
+}
+
+}  // namespace freehold::ops

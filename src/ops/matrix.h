@@ -1,0 +1,100 @@
+// Weight matrices as panels, and their products with rows of activations.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/result.h"
+#include "kernels/matmul.h"
+#include "kernels/panel.h"
+#include "ops/buffer.h"
+#include "ops/machine.h"
+#include "quant/type.h"
+
+namespace freehold::ops {
+
+// A linear map {n_in, n_out}, or a stack of them, one for each expert. Holds no memory: the panels
+// belong to who packed them.
+struct Matrix {
+  quant::Type type = quant::Type::kF32;
+  size_t n_in = 0;
+  size_t n_out = 0;  // of one expert
+  size_t n_experts = 1;
+  const std::byte* panels = nullptr;  // [n_experts][panels of an expert][panel_bytes]
+  size_t panel_bytes = 0;
+  kernels::PanelProduct product = nullptr;
+
+  bool empty() const { return panels == nullptr; }
+  size_t n_panels() const { return (n_out + kernels::kPanelRows - 1) / kernels::kPanelRows; }
+  size_t bytes() const { return n_experts * n_panels() * panel_bytes; }
+  bool takes_floats() const { return kernels::takes_floats(type); }
+};
+
+// A Matrix of this shape without panels; its bytes() tells what pack() needs. Errors: kUnsupported
+// (a type that can't be multiplied), kBadFormat (n_in not a multiple of the type's block, or of 32
+// where activations are quantised).
+base::Result<Matrix> plan_matrix(kernels::Isa isa, quant::Type type, size_t n_in, size_t n_out,
+                                 size_t n_experts);
+
+// Packs native rows ([n_experts][n_out] rows of n_in weights) into `panels`, of matrix.bytes()
+// bytes aligned to 64, which must outlive the matrix; in parallel.
+void pack(Machine& machine, Matrix& matrix, std::span<const std::byte> native, std::byte* panels);
+
+// Activations on their way into matrices: the float rows, and the same quantised once for all the
+// matrices that want them so.
+class Input {
+ public:
+  // Takes x as it is; n_in = x.width().
+  void set(Machine& machine, const Rows& x, bool quantise);
+  // RMS-normalised rows of x, times weight [x.width()].
+  void set_normalised(Machine& machine, const Rows& x, const float* weight, float epsilon,
+                      bool quantise);
+  // silu(gate) * up, row by row.
+  void set_gated(Machine& machine, const Rows& gate, const Rows& up, bool quantise);
+
+  size_t n() const { return n_; }
+  size_t width() const { return width_; }
+  const float* floats(size_t i) const { return floats_ + i * stride_; }
+  // The row in the form that the matrix multiplies.
+  const std::byte* row(const Matrix& matrix, size_t i) const {
+    return matrix.takes_floats() ? reinterpret_cast<const std::byte*>(floats(i))
+                                 : quantised_.data() + i * quantised_stride_;
+  }
+
+  // For other producers of rows: write floats into scratch rows, then finish each.
+  Rows& begin(size_t n, size_t width, bool quantise);
+  void finish_row(const Machine& machine, size_t i);
+
+ private:
+  void shape(const float* floats, size_t stride, size_t n, size_t width, bool quantise);
+
+  Rows own_;
+  const float* floats_ = nullptr;
+  size_t stride_ = 0;
+  AlignedBytes quantised_;
+  size_t quantised_stride_ = 0;
+  size_t n_ = 0;
+  size_t width_ = 0;
+  bool quantise_ = false;
+};
+
+// One matrix and where its product goes: out gets input.n() rows of matrix.n_out.
+struct Product {
+  const Matrix* matrix;
+  Rows* out;
+};
+
+// All the products of one input, in one go.
+void multiply(Machine& machine, const Input& input, std::span<const Product> products);
+inline void multiply(Machine& machine, const Input& input, const Matrix& matrix, Rows& out) {
+  const Product product{&matrix, &out};
+  multiply(machine, input, {&product, 1});
+}
+
+// x += addend, row by row; rows of x beyond addend's width stay.
+void add_rows(Machine& machine, Rows& x, const Rows& addend);
+// Every row of x += bias [x.width()]; nothing when bias is null.
+void add_bias(Machine& machine, Rows& x, const float* bias);
+
+}  // namespace freehold::ops
