@@ -21,7 +21,7 @@ ROOMS = {
     "gguf": ["quant", "base"],
     "kernels": ["quant", "base"],
     "ops": ["kernels", "quant", "base"],
-    "kv": ["base"],
+    "kv": ["base", "freehold"],
     "models": ["ops", "kv", "gguf", "quant", "base"],
     "tokenizer": ["gguf", "base"],
     "chat": ["tokenizer", "base"],
