@@ -8,6 +8,7 @@
 
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/byte_pair.h"
+#include "tokenizer/byte_token.h"
 #include "tokenizer/end_of_generation.h"
 #include "tokenizer/parts.h"
 #include "tokenizer/scored.h"
@@ -89,22 +90,6 @@ bool is_literal(TokenKind kind) {
          kind == TokenKind::kUserDefined;
 }
 
-// The byte that `<0xHH>` names; exactly that form, upper-case digits.
-std::optional<uint8_t> byte_token(std::string_view text) {
-  if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return std::nullopt;
-  int value = 0;
-  for (const char c : text.substr(3, 2)) {
-    if (c >= '0' && c <= '9') {
-      value = value * 16 + (c - '0');
-    } else if (c >= 'A' && c <= 'F') {
-      value = value * 16 + (c - 'A' + 10);
-    } else {
-      return std::nullopt;
-    }
-  }
-  return static_cast<uint8_t>(value);
-}
-
 // A special id: absent, or outside the vocabulary, gives nothing.
 Result<std::optional<TokenId>> special_id(const Metadata& metadata, std::string_view name,
                                           const Vocabulary& vocabulary) {
@@ -161,23 +146,6 @@ Status read_byte_level(const Metadata& metadata, Tokenizer::Parts& parts) {
   return {};
 }
 
-// Whether a token that text can become has a space after something that is not one. Where none has,
-// merging never crosses from a word to the next space, and words can be encoded one by one.
-bool has_inner_space(const Vocabulary& vocabulary) {
-  for (TokenId id = 0; id < vocabulary.size(); ++id) {
-    const TokenKind kind = vocabulary.kind(id);
-    if (kind == TokenKind::kNormal || kind == TokenKind::kUndefined ||
-        kind == TokenKind::kUserDefined) {
-      const std::string_view text = vocabulary.bytes(id);
-      const size_t letter = text.find_first_not_of(' ');
-      if (letter != std::string_view::npos && text.find(' ', letter) != std::string_view::npos) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 Status read_scored(const Metadata& metadata, Tokenizer::Parts& parts) {
   FREEHOLD_ASSIGN(const Value::Strings* tokens, required_strings(metadata, kTokens));
   FREEHOLD_ASSIGN(std::vector<TokenKind> kinds, read_kinds(metadata, tokens->size()));
@@ -210,7 +178,7 @@ Status read_scored(const Metadata& metadata, Tokenizer::Parts& parts) {
   if (!unknown && parts.vocabulary.size() > 0) unknown = 0;  // SentencePiece's default
   FREEHOLD_ASSIGN(parts.model, ScoredModel::make(parts.vocabulary, scores, byte_ids,
                                                  unknown.value_or(kNoToken)));
-  if (!has_inner_space(parts.vocabulary)) parts.pre_tokenizer.add(scan_spaced_words);
+  if (!parts.vocabulary.has_inner_space()) parts.pre_tokenizer.add(scan_spaced_words);
   FREEHOLD_ASSIGN(const std::optional<bool> prefix,
                   metadata.boolean("tokenizer.ggml.add_space_prefix"));
   if (prefix.value_or(true)) parts.space_prefix = SpacePrefix::kAlways;

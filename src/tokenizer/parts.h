@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tokenizer/normalizer.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/special.h"
 #include "tokenizer/tokenizer.h"
@@ -26,6 +27,7 @@ enum class SpacePrefix {
 struct Tokenizer::Parts {
   Vocabulary vocabulary;
   SpecialMatcher specials;
+  Normalizer normalizer;
   SpacePrefix space_prefix = SpacePrefix::kNone;
   bool metaspace = false;  // U+2581 in text means a space
   PreTokenizer pre_tokenizer;

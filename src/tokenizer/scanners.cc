@@ -2,6 +2,8 @@
 // expression matter here: the first alternative that matches wins, `*` and `?` take what they can.
 #include "tokenizer/scanners.h"
 
+#include <algorithm>
+
 #include "tokenizer/patterns.h"
 #include "tokenizer/unicode.h"
 
@@ -336,6 +338,10 @@ size_t scan_spaced_words(std::string_view text, size_t at) {
   while (at < text.size() && text[at] == ' ') ++at;
   while (at < text.size() && text[at] != ' ') ++at;
   return at;
+}
+
+size_t scan_space_led_words(std::string_view text, size_t at) {
+  return std::min(text.find(' ', at + 1), text.size());
 }
 
 }  // namespace freehold::tokenizer

@@ -16,5 +16,7 @@ Scanner scanner_for(std::string_view pattern);
 
 // Words of SentencePiece vocabularies: spaces, and what follows up to the next space.
 size_t scan_spaced_words(std::string_view fragment, size_t at);
+// The same with only one space a word: each space begins one.
+size_t scan_space_led_words(std::string_view fragment, size_t at);
 
 }  // namespace freehold::tokenizer

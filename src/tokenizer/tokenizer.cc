@@ -39,12 +39,18 @@ class Encoding {
   // Text between special tokens.
   base::Status plain(std::string_view fragment, bool first) {
     if (fragment.empty()) return {};
-    const bool prefix = wants_space(fragment, first);
-    const bool metaspace = parts_.metaspace && fragment.find(kMetaspace) != std::string_view::npos;
-    if (!prefix && !metaspace) return words(fragment);
-    std::string changed = prefix ? " " + std::string(fragment) : std::string(fragment);
-    if (metaspace) metaspace_to_space(changed);
-    return words(changed);
+    std::string changed;
+    if (!parts_.normalizer.empty()) {
+      FREEHOLD_ASSIGN(changed, parts_.normalizer.apply(fragment));
+      fragment = changed;
+    }
+    if (wants_space(fragment, first)) fragment = changed = " " + std::string(fragment);
+    if (parts_.metaspace && fragment.find(kMetaspace) != std::string_view::npos) {
+      changed = std::string(fragment);
+      metaspace_to_space(changed);
+      fragment = changed;
+    }
+    return words(fragment);
   }
 
   bool wants_space(std::string_view fragment, bool first) const {

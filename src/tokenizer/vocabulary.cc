@@ -4,16 +4,14 @@
 #include <bit>
 
 #include "tokenizer/hash.h"
+#include "tokenizer/special.h"
 
 namespace freehold::tokenizer {
-namespace {
-
-bool is_mergeable(TokenKind kind) {
-  return kind == TokenKind::kNormal || kind == TokenKind::kUndefined ||
-         kind == TokenKind::kUserDefined;
+bool Vocabulary::is_mergeable(TokenId id) const {
+  const TokenKind k = kind(id);
+  return k == TokenKind::kNormal || k == TokenKind::kUndefined ||
+         (k == TokenKind::kUserDefined && user_defined_kind(bytes(id)) == SpecialKind::kPlain);
 }
-
-}  // namespace
 
 void Vocabulary::reserve(size_t tokens, size_t bytes) {
   arena_.reserve(bytes);
@@ -51,7 +49,7 @@ void Vocabulary::index() {
   for (const int pass : {0, 1, 2}) {
     for (TokenId id = 0; id < size(); ++id) {
       if (bytes(id).empty()) continue;
-      const int wanted = !is_mergeable(kind(id)) ? 2 : kind(id) == TokenKind::kUserDefined ? 1 : 0;
+      const int wanted = !is_mergeable(id) ? 2 : kind(id) == TokenKind::kUserDefined ? 1 : 0;
       if (wanted == pass) insert(id);
     }
   }
@@ -65,7 +63,7 @@ TokenId Vocabulary::look_up(std::string_view wanted, bool text_only) const {
   for (size_t at = hash & mask; slots_[at].id != kNoToken; at = (at + 1) & mask) {
     const Slot& slot = slots_[at];
     if (slot.tag != tag || bytes(slot.id) != wanted) continue;
-    if (text_only && !is_mergeable(kind(slot.id))) return kNoToken;
+    if (text_only && !is_mergeable(slot.id)) return kNoToken;
     return slot.id;
   }
   return kNoToken;
@@ -73,5 +71,17 @@ TokenId Vocabulary::look_up(std::string_view wanted, bool text_only) const {
 
 TokenId Vocabulary::find_text(std::string_view wanted) const { return look_up(wanted, true); }
 TokenId Vocabulary::find(std::string_view wanted) const { return look_up(wanted, false); }
+
+bool Vocabulary::has_inner_space() const {
+  for (TokenId id = 0; id < size(); ++id) {
+    if (!is_mergeable(id)) continue;
+    const std::string_view text = bytes(id);
+    const size_t letter = text.find_first_not_of(' ');
+    if (letter != std::string_view::npos && text.find(' ', letter) != std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace freehold::tokenizer

@@ -45,16 +45,21 @@ class Vocabulary {
   // Builds the index for find and find_text. Where several tokens have the same bytes, a normal
   // one goes before a user-defined one, and then the lowest id is the one found.
   void index();
-  // Among the tokens that text can merge into (normal, undefined, user-defined), or kNoToken.
+  // Among the tokens that text can merge into (normal, undefined, user-defined that
+  // does not look like markup), or kNoToken.
   TokenId find_text(std::string_view bytes) const;
   // Among all tokens, those of find_text first.
   TokenId find(std::string_view bytes) const;
+  // Whether a token that text can merge into has a space after something that is not one. Where
+  // none has, merging never crosses from a word to the next space: words are encoded one by one.
+  bool has_inner_space() const;
 
  private:
   struct Slot {
     uint32_t tag = 0;
     TokenId id = kNoToken;
   };
+  bool is_mergeable(TokenId id) const;
   TokenId look_up(std::string_view bytes, bool text_only) const;
 
   std::string arena_;
