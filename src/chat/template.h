@@ -51,7 +51,7 @@ struct Program;  // the parsed template
 class Template {
  public:
   // Errors: kBadFormat (syntax; message has the line), kUnsupported (a statement we refuse),
-  // kLimitExceeded (source over 1 MiB, nesting over 100).
+  // kLimitExceeded (source over 256 KiB, nesting of some 90 brackets or 190 blocks).
   static base::Result<Template> parse(std::string_view source);
 
   // `variables` is an object; its members are the template's globals. Errors: kInvalidArgument
