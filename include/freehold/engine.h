@@ -54,20 +54,26 @@ struct ModelInfo {
   int threads = 0;
 };
 
-// Sampling settings. The order of application: penalties and bias, mask, then (unless greedy)
-// temperature, top-k, typical, top-p, min-p. temperature 0 is greedy.
+// Sampling settings, in the order of application: repetition_penalty, frequency and presence
+// penalties, logit_bias, the request's constraint; then, unless greedy, temperature, top_k,
+// typical_p, top_p, min_p and the draw. Every filter works on what the one before left, scaled to
+// sum 1. Ties go to the higher logit, then to the lower id. The draw for a position depends on
+// (seed, position) alone.
 struct Sampling {
-  float temperature = 0.0F;
+  float temperature = 0.0F;  // 0: greedy, the highest logit
   uint32_t top_k = 0;     // 0: off
   float top_p = 1.0F;
-  float min_p = 0.0F;
+  float min_p = 0.0F;     // of the highest probability
   float typical_p = 1.0F;
+  // Once for each different token of prompt and answer in the window: a logit above 0 is divided
+  // by it, another multiplied.
   float repetition_penalty = 1.0F;
+  // Subtracted for tokens of the answer so far: frequency times the count, presence once.
   float frequency_penalty = 0.0F;
   float presence_penalty = 0.0F;
   uint32_t penalty_window = 0;  // tokens looked back for repetition_penalty; 0: all
   uint64_t seed = 0;
-  std::vector<std::pair<TokenId, float>> logit_bias;
+  std::vector<std::pair<TokenId, float>> logit_bias = {};  // added; -100 bans in effect
 };
 
 // Restricts what may be sampled next (grammars, schemas, forced tokens). Called from the engine's
@@ -88,6 +94,8 @@ enum class FinishReason {
   kError,      // Event::error says why
 };
 
+// Natural logarithms of the model's own probabilities: before penalties, bias, constraint and
+// temperature.
 struct TokenLogprob {
   TokenId token = 0;
   float logprob = 0.0F;

@@ -44,7 +44,7 @@ double fixed_log(double x) {
   const double m = std::bit_cast<double>((bits & 0x000FFFFFFFFFFFFFU) | 0x3FF0000000000000U);
   // Halley's iteration for exp(y) = 1 / m, with y <= 0 so that fixed_exp serves; it triples the
   // correct digits each time: 1.5, 6, 18.
-  double y = -(m - 1.0) * 0.69 - 0.03;
+  double y = m == 1.0 ? 0.0 : -(m - 1.0) * 0.69 - 0.03;
   for (int i = 0; i < 3; ++i) {
     const double e = fixed_exp(y < 0.0 ? y : 0.0) * m;
     y -= 2.0 * (e - 1.0) / (e + 1.0);
