@@ -79,12 +79,13 @@ class Directory {
   const std::vector<Tensor>& tensors() const { return tensors_; }
   const Tensor* find(std::string_view name) const;  // null when absent
   uint64_t total_bytes() const;                     // of all tensors' data
-  // The paths of the parts, in order; empty when parsed from memory.
+  // The files behind it, in order; empty when parsed from memory.
   const std::vector<std::filesystem::path>& paths() const { return paths_; }
 
   // For makers of directories. kBadFormat on a duplicate name.
   base::Status add(Tensor tensor);
   void keep_alive(std::shared_ptr<const void> storage);
+  void set_paths(std::vector<std::filesystem::path> paths) { paths_ = std::move(paths); }
 
  private:
   Metadata metadata_;

@@ -1,0 +1,389 @@
+// Gathers the pieces of each GGUF tensor by name, then makes it by its form. Refuses pieces that
+// are missing, left over, or of another shape than their siblings.
+#include "gguf/hf_tensors.h"
+
+#include <cmath>
+#include <map>
+#include <numbers>
+#include <set>
+
+#include "base/checked.h"
+#include "gguf/hf_convert.h"
+#include "gguf/hf_names.h"
+#include "gguf/hf_piece.h"
+#include "gguf/reader.h"
+#include "gguf/shape.h"
+
+namespace freehold::gguf {
+
+using base::ErrorCode;
+using base::Result;
+using base::Status;
+
+namespace {
+
+using Shape = std::vector<uint64_t>;  // GGUF's order: contiguous first
+
+// All that makes one GGUF tensor, or the two of a Pair.
+struct Group {
+  HfPlace place;
+  std::map<uint64_t, HfPiece> pieces;  // by expert
+};
+
+uint64_t element_bytes(quant::Type type) { return quant::info(type).block_bytes; }
+
+Shape reversed(const std::vector<uint64_t>& shape) { return {shape.rbegin(), shape.rend()}; }
+
+bool rows_are_permuted(HfFamily family) {
+  return family == HfFamily::kLlama || family == HfFamily::kMixtral || family == HfFamily::kSmolLm3;
+}
+
+class Assembler {
+ public:
+  Assembler(const HfConfig& config, uint64_t max_owned_bytes, Directory& out)
+      : config_(config), budget_(max_owned_bytes), out_(out) {}
+
+  Status gather(const SafeTensor& tensor) {
+    FREEHOLD_ASSIGN(const HfPlace place, place_of(tensor.name, config_));
+    if (place.form == HfForm::kDropped) return {};
+    Group& group = groups_[place.target];
+    if (group.pieces.empty()) group.place = place;
+    HfPiece& piece = group.pieces[place.expert];
+    const SafeTensor*& slot = place.role == HfRole::kScale ? piece.scale : piece.weight;
+    if (slot != nullptr || group.place.form != place.form) {
+      return refuse(tensor, "is a second source of " + place.target);
+    }
+    slot = &tensor;
+    return {};
+  }
+
+  Status make_all() {
+    for (const auto& [target, group] : groups_) {
+      for (const auto& [expert, piece] : group.pieces) FREEHOLD_TRY(check_complete(piece));
+      FREEHOLD_TRY(make(group));
+    }
+    return make_rope_freqs();
+  }
+
+ private:
+  static std::unexpected<base::Error> refuse(const SafeTensor& tensor, const std::string& what) {
+    return base::fail(ErrorCode::kBadFormat, "tensor " + shown(tensor.name) + " " + what);
+  }
+
+  Status check_complete(const HfPiece& piece) const {
+    if (piece.weight == nullptr) return refuse(*piece.scale, "is a scale without its weight");
+    return {};
+  }
+
+  Result<std::span<std::byte>> own(uint64_t n_bytes) {
+    if (n_bytes > budget_) {
+      return base::fail(ErrorCode::kOutOfMemory,
+                        "this folder's tensors have to be rearranged, for which there is not the "
+                        "memory; use the model as GGUF");
+    }
+    const std::shared_ptr<std::byte> memory(new (std::nothrow) std::byte[n_bytes],
+                                            [](const std::byte* p) { delete[] p; });
+    if (memory == nullptr) return base::fail(ErrorCode::kOutOfMemory, "the system refused memory");
+    budget_ -= n_bytes;
+    out_.keep_alive(memory);
+    return std::span(memory.get(), n_bytes);
+  }
+
+  // Memory for a tensor, which is added at once and filled by the caller afterwards.
+  Result<std::span<std::byte>> own_tensor(const std::string& name, quant::Type type,
+                                          const Shape& shape) {
+    FREEHOLD_ASSIGN(const uint64_t n_bytes, bytes_of(name, type, shape));
+    FREEHOLD_ASSIGN(const std::span<std::byte> memory, own(n_bytes));
+    FREEHOLD_TRY(add(name, type, shape, memory));
+    return memory;
+  }
+
+  static std::array<uint64_t, 4> padded(const Shape& shape) {
+    std::array<uint64_t, 4> out{1, 1, 1, 1};
+    std::copy_n(shape.begin(), std::min<size_t>(shape.size(), 4), out.begin());
+    return out;
+  }
+
+  static Result<uint64_t> bytes_of(const std::string& name, quant::Type type, const Shape& shape) {
+    if (shape.empty() || shape.size() > 4) {
+      return base::fail(ErrorCode::kUnsupported,
+                        name + " has " + std::to_string(shape.size()) + " dimensions");
+    }
+    auto n_bytes = data_bytes(type, padded(shape));
+    if (!n_bytes) return base::in_context(name, std::move(n_bytes.error()));
+    return n_bytes;
+  }
+
+  Status add(const std::string& name, quant::Type type, const Shape& shape,
+             std::span<const std::byte> data) {
+    FREEHOLD_ASSIGN(const uint64_t n_bytes, bytes_of(name, type, shape));
+    if (n_bytes != data.size()) {
+      return base::fail(ErrorCode::kBadFormat, name + " has not the bytes of its shape");
+    }
+    Tensor tensor;
+    tensor.name = name;
+    tensor.type = type;
+    tensor.shape = padded(shape);
+    tensor.n_dims = static_cast<uint32_t>(shape.size());
+    tensor.data = data;
+    return out_.add(std::move(tensor));
+  }
+
+  Status make(const Group& group) {
+    const HfPiece& piece = group.pieces.begin()->second;
+    const HfPlace& place = group.place;
+    switch (place.form) {
+      case HfForm::kPlain:
+        return make_plain(place.target, piece);
+      case HfForm::kF32:
+        return make_f32(place.target, *piece.weight, reversed(piece.weight->shape));
+      case HfForm::kFlat:
+        return make_f32(place.target, *piece.weight, {piece.weight->n_elements()});
+      case HfForm::kQueryRows:
+        return make_rows(place.target, piece, config_.n_heads);
+      case HfForm::kKeyRows:
+        return make_rows(place.target, piece, config_.n_kv_heads);
+      case HfForm::kExpert:
+        return make_stack(group);
+      case HfForm::kLatentPair:
+        return make_latent_pair(place, piece);
+      case HfForm::kMxfp4Pair:
+      case HfForm::kMxfp4:
+        return make_mxfp4(place, piece);
+      case HfForm::kBiasPair:
+        return make_bias_pair(place, *piece.weight);
+      case HfForm::kTurnedPair:
+      case HfForm::kTurned:
+        return make_turned(place, *piece.weight);
+      case HfForm::kDropped:
+        break;
+    }
+    return {};
+  }
+
+  Status make_f32(const std::string& name, const SafeTensor& tensor, const Shape& shape) {
+    FREEHOLD_TRY(dense_type({&tensor, nullptr}, config_));
+    FREEHOLD_ASSIGN(const auto memory, own_tensor(name, quant::Type::kF32, shape));
+    widen(tensor.dtype, tensor.data, memory.data());
+    return {};
+  }
+
+  Status make_plain(const std::string& name, const HfPiece& piece) {
+    const Shape shape = reversed(piece.weight->shape);
+    if (shape.size() == 1) return make_f32(name, *piece.weight, shape);
+    FREEHOLD_ASSIGN(const quant::Type type, dense_type(piece, config_));
+    if (piece.scale == nullptr) return add(name, type, shape, piece.weight->data);
+    FREEHOLD_ASSIGN(const auto memory, own_tensor(name, type, shape));
+    write_dense(piece, config_, type, memory);
+    return {};
+  }
+
+  Status make_rows(const std::string& name, const HfPiece& piece, uint64_t n_heads) {
+    if (!rows_are_permuted(config_.family)) return make_plain(name, piece);
+    const SafeTensor& weight = *piece.weight;
+    const bool is_vector = weight.shape.size() == 1;
+    if (weight.shape.empty() || weight.shape[0] != n_heads * config_.head_dim ||
+        config_.head_dim % 2 != 0 || piece.scale != nullptr || weight.shape.size() > 2) {
+      return refuse(weight, "has not one row for each element of " + std::to_string(n_heads) +
+                                " heads of " + std::to_string(config_.head_dim));
+    }
+    FREEHOLD_ASSIGN(const quant::Type type, dense_type(piece, config_));
+    const quant::Type out_type = is_vector ? quant::Type::kF32 : type;
+    FREEHOLD_ASSIGN(const auto memory, own_tensor(name, out_type, reversed(weight.shape)));
+    std::vector<std::byte> scratch;
+    const auto rows = is_vector ? widened(weight, scratch) : weight.data;
+    interleave_halves(rows, n_heads, config_.head_dim, memory.data());
+    return {};
+  }
+
+  static std::span<const std::byte> widened(const SafeTensor& tensor,
+                                            std::vector<std::byte>& scratch) {
+    scratch.resize(tensor.n_elements() * 4);
+    widen(tensor.dtype, tensor.data, scratch.data());
+    return scratch;
+  }
+
+  Status make_stack(const Group& group) {
+    const SafeTensor& first = *group.pieces.begin()->second.weight;
+    const uint64_t n_experts = group.pieces.size();
+    if (n_experts != config_.n_experts || group.pieces.rbegin()->first != n_experts - 1) {
+      return refuse(first, "has " + std::to_string(n_experts) + " experts; config.json says " +
+                               std::to_string(config_.n_experts));
+    }
+    FREEHOLD_ASSIGN(quant::Type type, dense_type(group.pieces.begin()->second, config_));
+    for (const auto& [expert, piece] : group.pieces) {
+      if (piece.weight->shape != first.shape || first.shape.size() != 2) {
+        return refuse(*piece.weight, "has another shape than its siblings");
+      }
+      FREEHOLD_ASSIGN(const quant::Type own_type, dense_type(piece, config_));
+      if (own_type != type) type = quant::Type::kF32;
+    }
+    Shape shape = reversed(first.shape);
+    shape.push_back(n_experts);
+    if (lie_together(group)) {
+      return add(group.place.target, type, shape,
+                 {first.data.data(), first.data.size() * n_experts});
+    }
+    FREEHOLD_ASSIGN(const auto memory, own_tensor(group.place.target, type, shape));
+    const uint64_t each = memory.size() / n_experts;
+    for (const auto& [expert, piece] : group.pieces) {
+      write_dense(piece, config_, type, memory.subspan(expert * each, each));
+    }
+    return {};
+  }
+
+  // Whether the experts are one block of memory in the right order already.
+  static bool lie_together(const Group& group) {
+    const SafeTensor& first = *group.pieces.begin()->second.weight;
+    const std::byte* expected = first.data.data();
+    for (const auto& [expert, piece] : group.pieces) {
+      if (piece.scale != nullptr || piece.weight->dtype != first.dtype ||
+          piece.weight->data.data() != expected) {
+        return false;
+      }
+      expected += piece.weight->data.size();
+    }
+    return true;
+  }
+
+  Status make_latent_pair(const HfPlace& place, const HfPiece& piece) {
+    const SafeTensor& weight = *piece.weight;
+    const uint64_t rank = config_.kv_lora_rank;
+    const uint64_t head_rows = config_.nope_dim + config_.value_dim;
+    if (weight.shape != std::vector<uint64_t>{config_.n_heads * head_rows, rank}) {
+      return refuse(weight, "has another shape than config.json says");
+    }
+    FREEHOLD_ASSIGN(const quant::Type type, dense_type(piece, config_));
+    FREEHOLD_ASSIGN(const auto keys,
+                    own_tensor(place.target, type, {config_.nope_dim, rank, config_.n_heads}));
+    FREEHOLD_ASSIGN(const auto values,
+                    own_tensor(place.second, type, {rank, config_.value_dim, config_.n_heads}));
+    std::vector<std::byte> scratch(weight.n_elements() * element_bytes(type));
+    write_dense(piece, config_, type, scratch);
+    const uint64_t key_bytes = keys.size() / config_.n_heads;
+    const uint64_t value_bytes = values.size() / config_.n_heads;
+    for (uint64_t head = 0; head < config_.n_heads; ++head) {
+      const auto rows = std::span(scratch).subspan(head * (key_bytes + value_bytes));
+      transpose(rows, {config_.nope_dim, rank, 0, rank}, element_bytes(type),
+                keys.data() + head * key_bytes);
+      std::copy_n(rows.data() + key_bytes, value_bytes, values.data() + head * value_bytes);
+    }
+    return {};
+  }
+
+  Status make_mxfp4(const HfPlace& place, const HfPiece& piece) {
+    const SafeTensor& blocks = *piece.weight;
+    if (piece.scale == nullptr) return refuse(blocks, "has no scales");
+    std::vector<uint64_t> with_bytes = piece.scale->shape;
+    with_bytes.push_back(16);
+    const uint64_t parts = place.second.empty() ? 1 : 2;
+    if (piece.scale->shape.size() != 3 || blocks.shape != with_bytes ||
+        bytes_each(blocks.dtype) != 1 || bytes_each(piece.scale->dtype) != 1 ||
+        blocks.shape[1] % parts != 0) {
+      return refuse(blocks, "has not the shape or dtype of MXFP4 blocks");
+    }
+    const uint64_t n_experts = blocks.shape[0];
+    const uint64_t n_rows = blocks.shape[1] / parts;
+    const uint64_t row_blocks = blocks.shape[2];
+    const uint64_t row_bytes = row_blocks * 17;
+    for (uint64_t part = 0; part < parts; ++part) {
+      FREEHOLD_ASSIGN(const auto memory,
+                      own_tensor(part == 0 ? place.target : place.second, quant::Type::kMXFP4,
+                                 {row_blocks * 32, n_rows, n_experts}));
+      for (uint64_t row = 0; row < n_experts * n_rows; ++row) {
+        const uint64_t from = (row * parts + part) * row_blocks;
+        repack_mxfp4(blocks.data.subspan(from * 16, row_blocks * 16),
+                     piece.scale->data.subspan(from, row_blocks), memory.data() + row * row_bytes);
+      }
+    }
+    return {};
+  }
+
+  // [experts, 2 ff], gate and up in turns.
+  Status make_bias_pair(const HfPlace& place, const SafeTensor& tensor) {
+    if (tensor.shape.size() != 2 || tensor.shape[1] % 2 != 0) {
+      return refuse(tensor, "has not pairs of biases");
+    }
+    FREEHOLD_TRY(dense_type({&tensor, nullptr}, config_));
+    const Shape shape = {tensor.shape[1] / 2, tensor.shape[0]};
+    FREEHOLD_ASSIGN(const auto first, own_tensor(place.target, quant::Type::kF32, shape));
+    FREEHOLD_ASSIGN(const auto second, own_tensor(place.second, quant::Type::kF32, shape));
+    std::vector<std::byte> scratch;
+    const auto pairs = widened(tensor, scratch);
+    const Columns column{first.size() / 4, 2, 0, 1};
+    transpose(pairs, column, 4, first.data());
+    transpose(pairs, {column.n_rows, 2, 1, 1}, 4, second.data());
+    return {};
+  }
+
+  // [experts, in, parts * out] to parts of {in, out, experts}.
+  Status make_turned(const HfPlace& place, const SafeTensor& tensor) {
+    const uint64_t parts = place.second.empty() ? 1 : 2;
+    if (tensor.shape.size() != 3 || tensor.shape[0] != config_.n_experts ||
+        tensor.shape[2] % parts != 0) {
+      return refuse(tensor, "has another shape than stacked experts");
+    }
+    FREEHOLD_ASSIGN(const quant::Type type, dense_type({&tensor, nullptr}, config_));
+    const uint64_t n_in = tensor.shape[1];
+    const uint64_t n_out = tensor.shape[2] / parts;
+    const uint64_t expert_bytes = tensor.data.size() / config_.n_experts;
+    for (uint64_t part = 0; part < parts; ++part) {
+      FREEHOLD_ASSIGN(const auto memory, own_tensor(part == 0 ? place.target : place.second, type,
+                                                    {n_in, n_out, config_.n_experts}));
+      for (uint64_t expert = 0; expert < config_.n_experts; ++expert) {
+        transpose(tensor.data.subspan(expert * expert_bytes, expert_bytes),
+                  {n_in, n_out * parts, part * n_out, n_out}, element_bytes(type),
+                  memory.data() + expert * (expert_bytes / parts));
+      }
+    }
+    return {};
+  }
+
+  // Divisors of the angles, one a pair: 1 for short waves, `factor` for long ones, between them a
+  // slope. From the configuration's rope_type `llama3`.
+  Status make_rope_freqs() {
+    if (!config_.llama3) return {};
+    const Llama3Rope& rope = *config_.llama3;
+    const uint64_t n_pairs = config_.n_rot / 2;
+    FREEHOLD_ASSIGN(const auto memory,
+                    own_tensor("rope_freqs.weight", quant::Type::kF32, {n_pairs}));
+    for (uint64_t j = 0; j < n_pairs; ++j) {
+      const double exponent = 2.0 * static_cast<double>(j) / static_cast<double>(config_.n_rot);
+      const double waves =
+          rope.original_context / (2 * std::numbers::pi * std::pow(config_.rope_base, exponent));
+      double divisor = 1;
+      if (waves < rope.low_freq_factor || rope.low_freq_factor == rope.high_freq_factor) {
+        divisor = waves > rope.high_freq_factor ? 1 : rope.factor;
+      } else if (waves <= rope.high_freq_factor) {
+        const double share =
+            (waves - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+        divisor = 1 / ((1 - share) / rope.factor + share);
+      }
+      const auto value = static_cast<float>(divisor);
+      std::memcpy(memory.data() + 4 * j, &value, 4);
+    }
+    return {};
+  }
+
+  const HfConfig& config_;
+  uint64_t budget_;
+  Directory& out_;
+  std::map<std::string, Group> groups_;  // by target
+};
+
+}  // namespace
+
+Status add_hf_tensors(const HfConfig& config, const Safetensors& files, uint64_t max_owned_bytes,
+                      Directory& out) {
+  Assembler assembler(config, max_owned_bytes, out);
+  for (const auto& [name, tensor] : files.tensors()) FREEHOLD_TRY(assembler.gather(tensor));
+  FREEHOLD_TRY(assembler.make_all());
+  const bool has_head = out.find("output.weight") != nullptr;
+  if (config.tied.has_value() && !*config.tied && !has_head) {
+    return base::fail(ErrorCode::kBadFormat,
+                      "tensor `lm_head.weight` is missing, and config.json says it is not tied");
+  }
+  return {};
+}
+
+}  // namespace freehold::gguf
