@@ -1,6 +1,8 @@
 #include "sampling/candidates.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -10,10 +12,34 @@ namespace freehold::sampling {
 
 namespace {
 
-double total_weight(std::span<const Candidate> candidates) {
-  double total = 0.0;
+uint64_t total_weight(std::span<const Candidate> candidates) {
+  uint64_t total = 0;
   for (const Candidate& candidate : candidates) total += candidate.weight;
   return total;
+}
+
+// The weight that a share p of `total` needs; at least 1, so that somebody is kept.
+uint64_t share_of(uint64_t total, double p) {
+  return std::max<uint64_t>(1, static_cast<uint64_t>(p * static_cast<double>(total)));
+}
+
+// Of `entries` in the order `before`, the last of the shortest beginning whose weights reach
+// `wanted`, which all together do. Halves what is left each time: linear, and sorts nothing.
+template <typename Before>
+Candidate last_of_share(std::span<Candidate> entries, uint64_t wanted, Before before) {
+  while (entries.size() > 1) {
+    const size_t half = entries.size() / 2;
+    const auto middle = entries.begin() + static_cast<ptrdiff_t>(half);
+    std::nth_element(entries.begin(), middle, entries.end(), before);
+    const uint64_t sum = total_weight(entries.first(half));
+    if (sum >= wanted) {
+      entries = entries.first(half);
+    } else {
+      wanted -= sum;
+      entries = entries.subspan(half);
+    }
+  }
+  return entries.front();
 }
 
 void keep_best(size_t k, std::vector<Candidate>& candidates) {
@@ -51,80 +77,80 @@ void set_weights(double temperature, std::vector<Candidate>& candidates) {
   for (const Candidate& candidate : candidates) highest = std::max(highest, candidate.logit);
   for (Candidate& candidate : candidates) {
     const double below = static_cast<double>(candidate.logit) - static_cast<double>(highest);
-    candidate.weight = fixed_exp(below / temperature);
+    const double weight = fixed_exp(below / temperature) * static_cast<double>(kFullWeight);
+    candidate.weight = static_cast<uint64_t>(static_cast<int64_t>(weight + 0.5));
   }
+  std::erase_if(candidates, [](const Candidate& candidate) { return candidate.weight == 0; });
 }
 
-void keep_typical(double p, std::vector<Candidate>& candidates) {
+void keep_typical(double p, double temperature, std::vector<Candidate>& candidates) {
   if (p >= 1.0) return;
-  std::erase_if(candidates, [](const Candidate& candidate) { return candidate.weight == 0.0; });
-  std::sort(candidates.begin(), candidates.end(), comes_before);
-  const double total = total_weight(candidates);
-  struct Surprise {
-    double deviation;  // |surprise - entropy|
-    size_t index;      // into candidates, which are in order
+  const double total = static_cast<double>(total_weight(candidates));
+  const double log_total = fixed_log(total / static_cast<double>(kFullWeight));
+  float highest = -std::numeric_limits<float>::infinity();
+  for (const Candidate& candidate : candidates) highest = std::max(highest, candidate.logit);
+  // -log of the probability.
+  const auto surprise = [&](const Candidate& candidate) {
+    return (static_cast<double>(highest) - static_cast<double>(candidate.logit)) / temperature +
+           log_total;
   };
-  std::vector<Surprise> surprises(candidates.size());
   double entropy = 0.0;
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    const double share = candidates[i].weight / total;
-    surprises[i] = {.deviation = -fixed_log(share), .index = i};
-    entropy += share * surprises[i].deviation;
+  for (const Candidate& candidate : candidates) {
+    entropy += static_cast<double>(candidate.weight) / total * surprise(candidate);
   }
-  for (Surprise& surprise : surprises) surprise.deviation = std::abs(surprise.deviation - entropy);
-  std::sort(surprises.begin(), surprises.end(), [](const Surprise& a, const Surprise& b) {
-    return a.deviation != b.deviation ? a.deviation < b.deviation : a.index < b.index;
-  });
-  std::vector<Candidate> kept;
-  double sum = 0.0;
-  for (const Surprise& surprise : surprises) {
-    kept.push_back(candidates[surprise.index]);
-    sum += kept.back().weight;
-    if (sum >= p * total) break;
-  }
-  candidates = std::move(kept);
+  const auto more_typical = [&](const Candidate& a, const Candidate& b) {
+    const double deviation_a = std::abs(surprise(a) - entropy);
+    const double deviation_b = std::abs(surprise(b) - entropy);
+    return deviation_a != deviation_b ? deviation_a < deviation_b : comes_before(a, b);
+  };
+  std::vector<Candidate> entries = candidates;
+  const Candidate last =
+      last_of_share(std::span(entries), share_of(total_weight(candidates), p), more_typical);
+  std::erase_if(candidates,
+                [&](const Candidate& candidate) { return more_typical(last, candidate); });
 }
 
 void keep_top_p(double p, std::vector<Candidate>& candidates) {
   if (p >= 1.0) return;
-  const double wanted = p * total_weight(candidates);
-  double sum = 0.0;
-  // Sorts a first piece, usually enough, and then ever larger ones.
-  size_t n_sorted = 0;
-  for (size_t piece = 256; n_sorted < candidates.size(); piece *= 16) {
-    const size_t end = std::min(candidates.size(), n_sorted + piece);
-    const auto first = candidates.begin() + static_cast<ptrdiff_t>(n_sorted);
-    const auto last = candidates.begin() + static_cast<ptrdiff_t>(end);
-    std::partial_sort(first, last, candidates.end(), comes_before);
-    for (; n_sorted < end; ++n_sorted) {
-      sum += candidates[n_sorted].weight;
-      if (sum >= wanted) {
-        candidates.resize(n_sorted + 1);
-        return;
-      }
-    }
+  // First by octaves of weight, in one pass; then exactly, inside the octave where the share ends.
+  std::array<uint64_t, 65> octaves{};
+  for (const Candidate& candidate : candidates) {
+    octaves[static_cast<size_t>(std::bit_width(candidate.weight))] += candidate.weight;
   }
+  uint64_t wanted = share_of(total_weight(candidates), p);
+  size_t octave = octaves.size() - 1;
+  while (octaves[octave] < wanted) wanted -= octaves[octave--];
+  std::vector<Candidate> edge;
+  for (const Candidate& candidate : candidates) {
+    if (static_cast<size_t>(std::bit_width(candidate.weight)) == octave) edge.push_back(candidate);
+  }
+  const auto heavier = [](const Candidate& a, const Candidate& b) {
+    return a.weight != b.weight ? a.weight > b.weight : comes_before(a, b);
+  };
+  const Candidate last = last_of_share(std::span(edge), wanted, heavier);
+  std::erase_if(candidates, [&](const Candidate& candidate) { return heavier(last, candidate); });
 }
 
 void keep_min_p(double p, std::vector<Candidate>& candidates) {
   if (p <= 0.0) return;
-  double heaviest = 0.0;
+  uint64_t heaviest = 0;
   for (const Candidate& candidate : candidates) heaviest = std::max(heaviest, candidate.weight);
-  std::erase_if(candidates,
-                [&](const Candidate& candidate) { return candidate.weight < p * heaviest; });
+  const double least = p * static_cast<double>(heaviest);
+  std::erase_if(candidates, [&](const Candidate& candidate) {
+    return static_cast<double>(candidate.weight) < least;
+  });
 }
 
-TokenId draw(double uniform, std::span<const Candidate> candidates) {
-  const double target = uniform * total_weight(candidates);
-  double sum = 0.0;
-  TokenId last = candidates.front().token;
+TokenId draw(uint64_t bits, std::span<const Candidate> candidates) {
+  // The high half of the product: uniform below the total.
+  __extension__ using Wide = unsigned __int128;
+  const auto target = static_cast<uint64_t>((Wide{bits} * total_weight(candidates)) >> 64);
+  uint64_t sum = 0;
   for (const Candidate& candidate : candidates) {
-    if (candidate.weight == 0.0) continue;
-    last = candidate.token;
     sum += candidate.weight;
-    if (sum > target) break;
+    if (sum > target) return candidate.token;
   }
-  return last;  // rounding may leave the target at the very end: then the last that can be drawn
+  return candidates.back().token;
 }
 
 }  // namespace freehold::sampling

@@ -148,10 +148,11 @@ void Sampler::add_logprobs(Sample& sample) const {
 TokenId Sampler::draw_token(std::span<const float> logits, uint64_t position) {
   gather(logits, settings_.top_k, candidates_);
   set_weights(static_cast<double>(settings_.temperature), candidates_);
-  keep_typical(static_cast<double>(settings_.typical_p), candidates_);
+  keep_typical(static_cast<double>(settings_.typical_p), static_cast<double>(settings_.temperature),
+               candidates_);
   keep_top_p(static_cast<double>(settings_.top_p), candidates_);
   keep_min_p(static_cast<double>(settings_.min_p), candidates_);
-  return draw(base::random_uniform(settings_.seed, position), candidates_);
+  return draw(base::random_bits(settings_.seed, position), candidates_);
 }
 
 base::Result<Sample> Sampler::sample(std::span<float> logits, uint64_t position) {

@@ -258,6 +258,8 @@ std::vector<std::pair<TokenId, double>> plain(const std::vector<float>& logits,
     return entry.second < static_cast<double>(settings.min_p) * most;
   });
   normalise();
+  std::ranges::sort(left, {}, &Entry::first);
+  if (settings.top_k > 0) std::ranges::stable_sort(left, by_probability);
   return left;
 }
 
