@@ -26,6 +26,7 @@ constexpr size_t widened_block_floats(size_t k_dim, size_t v_dim) {
 template <typename T>
 struct Columns {
   const T* base;
+  const T* next;
   size_t vector_stride, column_stride;
 };
 
@@ -34,7 +35,7 @@ class Attend {
  public:
   static void run(CacheType type, const AttentionTile& tile) {
     const Span all = union_within(tile, 0, tile.n_queries, 0, UINT32_MAX);
-    const Attend attend(type, tile);
+    const Attend attend(type, tile, all.end);
     if (!all.empty()) {
       for (uint32_t c = all.begin / kChunkPositions; c <= (all.end - 1) / kChunkPositions; ++c) {
         const uint32_t start = c * kChunkPositions;
@@ -49,11 +50,16 @@ class Attend {
   }
 
  private:
-  Attend(CacheType type, const AttentionTile& tile)
-      : type_(type), tile_(tile), scratch_(tile.scratch, tile.n_queries, tile.v_dim) {}
+  Attend(CacheType type, const AttentionTile& tile, uint32_t end)
+      : type_(type),
+        tile_(tile),
+        n_blocks_((end + kBlockPositions - 1) / kBlockPositions),
+        scratch_(tile.scratch, tile.n_queries, tile.v_dim) {}
 
-  // Whether halves are converted as they are read: once for all queries if they fit one tile.
-  bool reads_halves() const { return type_ == CacheType::kF16 && tile_.n_queries <= V::kTileRows; }
+  // Whether halves are widened as they are read, once for each of so few tiles.
+  bool reads_halves() const {
+    return type_ == CacheType::kF16 && tile_.n_queries <= 3 * V::kTileRows;
+  }
 
   // Calls visit(b, seen) for the blocks b = 0 to 7 of a chunk of which some query sees something.
   template <typename Visit>
@@ -68,24 +74,26 @@ class Attend {
   // Calls visit(q, n, seen) for groups of n queries that see something of [start, start + size).
   template <typename Visit>
   void each_group(uint32_t start, uint32_t size, const Visit& visit) const {
-    for (uint32_t q = 0; q < tile_.n_queries; q += V::kTileRows) {
+    const uint32_t group = rows_per_tile<V>(tile_.n_queries);
+    for (uint32_t q = 0; q < tile_.n_queries; q += group) {
       const uint32_t left = tile_.n_queries - q;
-      const uint32_t n = left < V::kTileRows ? left : static_cast<uint32_t>(V::kTileRows);
+      const uint32_t n = left < group ? left : group;
       const Span seen = union_within(tile_, q, n, start, size);
       if (!seen.empty()) visit(q, n, seen);
     }
   }
 
   void score(uint32_t start, uint32_t b) const {
-    const std::byte* block = tile_.key_blocks[start / kBlockPositions + b];
+    const uint32_t index = start / kBlockPositions + b;
     if (type_ == CacheType::kF32) {
-      return score_columns<float>(start, b, {as<float>(block), 16, kBlockPositions});
+      return score_columns(start, b, in_place<float>(tile_.key_blocks, index, kBlockPositions));
     }
     if (reads_halves()) {
-      return score_columns<uint16_t>(start, b, {as<uint16_t>(block), 16, kBlockPositions});
+      return score_columns(start, b, in_place<uint16_t>(tile_.key_blocks, index, kBlockPositions));
     }
-    Widen<V>::keys(type_, block, tile_.k_dim, scratch_.rest);
-    score_columns<float>(start, b, {scratch_.rest, size_t{16} * tile_.k_dim, 16});
+    const float* widened = scratch_.rest;
+    Widen<V>::keys(type_, at(tile_.key_blocks, index), tile_.k_dim, scratch_.rest);
+    score_columns<float>(start, b, {widened, widened, size_t{16} * tile_.k_dim, 16});
   }
 
   template <typename T>
@@ -95,6 +103,7 @@ class Attend {
       const TileProduct<T> product = {.rows = tile_.queries + size_t{q} * tile_.k_dim,
                                       .row_stride = tile_.k_dim,
                                       .columns = keys.base,
+                                      .next = keys.next,
                                       .vector_stride = keys.vector_stride,
                                       .column_stride = keys.column_stride,
                                       .depth = tile_.k_dim,
@@ -106,18 +115,18 @@ class Attend {
   }
 
   void add_values(uint32_t start, uint32_t b, Span seen) const {
-    const std::byte* block = tile_.value_blocks[start / kBlockPositions + b];
+    const uint32_t index = start / kBlockPositions + b;
     const bool whole_vectors = tile_.v_dim % 16 == 0;
     if (type_ == CacheType::kF32 && whole_vectors) {
-      return add_columns<float>(start, b, {as<float>(block), 16, tile_.v_dim});
+      return add_columns(start, b, in_place<float>(tile_.value_blocks, index, tile_.v_dim));
     }
     if (reads_halves() && whole_vectors) {
-      return add_columns<uint16_t>(start, b, {as<uint16_t>(block), 16, tile_.v_dim});
+      return add_columns(start, b, in_place<uint16_t>(tile_.value_blocks, index, tile_.v_dim));
     }
     float* widened = scratch_.rest + scratch_.v_padded;
-    Widen<V>::rows(type_, block, tile_.v_dim, seen,
+    Widen<V>::rows(type_, at(tile_.value_blocks, index), tile_.v_dim, seen,
                    {widened, size_t{16} * kBlockPositions, 16, scratch_.rest});
-    add_columns<float>(start, b, {widened, size_t{16} * kBlockPositions, 16});
+    add_columns<float>(start, b, {widened, widened, size_t{16} * kBlockPositions, 16});
   }
 
   template <typename T>
@@ -129,6 +138,7 @@ class Attend {
           .rows = scratch_.scores + q * kChunkPositions + position + seen.begin,
           .row_stride = kChunkPositions,
           .columns = values.base + seen.begin * values.column_stride,
+          .next = values.next + seen.begin * values.column_stride,
           .vector_stride = values.vector_stride,
           .column_stride = values.column_stride,
           .depth = seen.end - seen.begin,
@@ -139,6 +149,18 @@ class Attend {
     });
   }
 
+  // A block, and the one after it if there is one.
+  typename Widen<V>::Blocks at(const std::byte* const* blocks, uint32_t index) const {
+    const std::byte* next = index + 1 < n_blocks_ ? blocks[index + 1] : nullptr;
+    return {blocks[index], next != nullptr ? next : blocks[index]};
+  }
+
+  template <typename T>
+  Columns<T> in_place(const std::byte* const* blocks, uint32_t index, size_t column_stride) const {
+    const auto [block, next] = at(blocks, index);
+    return {as<T>(block), as<T>(next), 16, column_stride};
+  }
+
   template <typename T>
   static const T* as(const std::byte* p) {
     return static_cast<const T*>(static_cast<const void*>(p));
@@ -146,6 +168,7 @@ class Attend {
 
   CacheType type_;
   const AttentionTile& tile_;
+  uint32_t n_blocks_;  // up to the last one seen
   ChunkScratch scratch_;
 };
 

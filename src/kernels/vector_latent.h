@@ -38,7 +38,7 @@ class AttendLatent {
  public:
   static void run(CacheType type, const LatentTile& tile) {
     const Span all = union_within(tile, 0, tile.n_queries, 0, UINT32_MAX);
-    const AttendLatent attend(type, tile);
+    const AttendLatent attend(type, tile, all.end);
     if (!all.empty()) {
       attend.transpose_queries();
       for (uint32_t c = all.begin / kChunkPositions; c <= (all.end - 1) / kChunkPositions; ++c) {
@@ -55,9 +55,10 @@ class AttendLatent {
     size_t stride;
   };
 
-  AttendLatent(CacheType type, const LatentTile& tile)
+  AttendLatent(CacheType type, const LatentTile& tile, uint32_t end)
       : type_(type),
         tile_(tile),
+        n_blocks_((end + kBlockPositions - 1) / kBlockPositions),
         padded_(ChunkScratch::padded(tile.n_queries)),
         scratch_(tile.scratch, tile.n_queries, tile.v_dim),
         latent_(scratch_.rest, tile.n_queries, tile.row_dim) {}
@@ -86,12 +87,15 @@ class AttendLatent {
   }
 
   RowView rows(uint32_t position, Span seen) const {
-    const std::byte* block = tile_.blocks[position / kBlockPositions];
+    const uint32_t index = position / kBlockPositions;
+    const std::byte* block = tile_.blocks[index];
+    const std::byte* next = index + 1 < n_blocks_ ? tile_.blocks[index + 1] : nullptr;
     if (type_ == CacheType::kF32 && tile_.v_dim % 16 == 0) {
       return {static_cast<const float*>(static_cast<const void*>(block)), tile_.row_dim};
     }
     const size_t stride = ChunkScratch::padded(tile_.row_dim);
-    Widen<V>::rows(type_, block, tile_.row_dim, seen, {latent_.block, 16, stride, latent_.scales});
+    Widen<V>::rows(type_, {block, next != nullptr ? next : block}, tile_.row_dim, seen,
+                   {latent_.block, 16, stride, latent_.scales});
     return {latent_.block, stride};
   }
 
@@ -99,17 +103,19 @@ class AttendLatent {
     TileProduct<float> product = {.rows = nullptr,
                                   .row_stride = rows.stride,
                                   .columns = latent_.queries,
+                                  .next = latent_.queries,
                                   .vector_stride = size_t{16} * tile_.row_dim,
                                   .column_stride = 16,
                                   .depth = tile_.row_dim,
                                   .out = nullptr,
                                   .out_stride = padded_,
                                   .accumulate = false};
-    for (uint32_t j = seen.begin; j < seen.end; j += V::kTileRows) {
+    const uint32_t group = rows_per_tile<V>(seen.end - seen.begin);
+    for (uint32_t j = seen.begin; j < seen.end; j += group) {
       const uint32_t left = seen.end - j;
       product.rows = rows.base + j * rows.stride;
       product.out = latent_.scores + j * padded_;
-      product_of_rows<V>(product, left < V::kTileRows ? left : V::kTileRows, padded_ / 16);
+      product_of_rows<V>(product, left < group ? left : group, padded_ / 16);
     }
     for (uint32_t q = 0; q < tile_.n_queries; ++q) {
       float* scores = scratch_.scores + q * kChunkPositions + at;
@@ -118,9 +124,10 @@ class AttendLatent {
   }
 
   void add_values(uint32_t start, uint32_t at, RowView rows) const {
-    for (uint32_t q = 0; q < tile_.n_queries; q += V::kTileRows) {
+    const uint32_t group = rows_per_tile<V>(tile_.n_queries);
+    for (uint32_t q = 0; q < tile_.n_queries; q += group) {
       const uint32_t left = tile_.n_queries - q;
-      const uint32_t n = left < V::kTileRows ? left : static_cast<uint32_t>(V::kTileRows);
+      const uint32_t n = left < group ? left : group;
       const Span seen = union_within(tile_, q, n, start + at, kBlockPositions);
       if (seen.empty()) continue;
       const Span in_chunk = union_within(tile_, q, n, start, kChunkPositions);
@@ -128,6 +135,7 @@ class AttendLatent {
           .rows = scratch_.scores + q * kChunkPositions + at + seen.begin,
           .row_stride = kChunkPositions,
           .columns = rows.base + seen.begin * rows.stride,
+          .next = rows.base + seen.begin * rows.stride,
           .vector_stride = 16,
           .column_stride = rows.stride,
           .depth = seen.end - seen.begin,
@@ -140,7 +148,8 @@ class AttendLatent {
 
   CacheType type_;
   const LatentTile& tile_;
-  size_t padded_;  // n_queries in whole vectors
+  uint32_t n_blocks_;  // up to the last one seen
+  size_t padded_;      // n_queries in whole vectors
   ChunkScratch scratch_;
   LatentScratch latent_;
 };

@@ -15,6 +15,7 @@ struct TileProduct {
   const float* rows;
   size_t row_stride;
   const T* columns;
+  const T* next;  // columns of the same shape that will be wanted soon, to be fetched; or columns
   size_t vector_stride, column_stride;
   size_t depth;
   float* out;  // vector n of row r: out + r * out_stride + n * 16
@@ -31,6 +32,9 @@ inline typename V::F32 load_column(const uint16_t* p) {
   return V::load_f16(p);
 }
 
+template <typename T>
+inline constexpr size_t kVectorsPerLine = 64 / (16 * sizeof(T));
+
 // R rows by N vectors, from vector `first` on.
 template <typename V, size_t R, size_t N, typename T>
 inline void tile_product(const TileProduct<T>& p, size_t first) {
@@ -45,15 +49,19 @@ inline void tile_product(const TileProduct<T>& p, size_t first) {
     }
   }
   const T* columns = p.columns + first * p.vector_stride;
+  const T* next = p.next + first * p.vector_stride;
   const size_t vector_stride = p.vector_stride;
   const size_t column_stride = p.column_stride;
   const size_t row_stride = p.row_stride;
   const float* rows = p.rows;
   const float* const rows_end = rows + p.depth;
-  for (; rows != rows_end; ++rows, columns += column_stride) {
+  for (; rows != rows_end; ++rows, columns += column_stride, next += column_stride) {
     F32 column[N];
 #pragma GCC unroll 16
-    for (size_t n = 0; n < N; ++n) column[n] = load_column<V>(columns + n * vector_stride);
+    for (size_t n = 0; n < N; ++n) {
+      column[n] = load_column<V>(columns + n * vector_stride);
+      if (n % kVectorsPerLine<T> == 0) __builtin_prefetch(next + n * vector_stride);
+    }
 #pragma GCC unroll 16
     for (size_t r = 0; r < R; ++r) {
       const F32 row = V::broadcast(rows[r * row_stride]);
@@ -68,6 +76,15 @@ inline void tile_product(const TileProduct<T>& p, size_t first) {
       V::store(p.out + r * p.out_stride + (first + n) * 16, sums[r][n]);
     }
   }
+}
+
+// How many of `total` rows a tile should take: as many as fit, but no tile much smaller than
+// others.
+template <typename V>
+constexpr uint32_t rows_per_tile(uint32_t total) {
+  constexpr auto kMost = static_cast<uint32_t>(V::kTileRows);
+  const uint32_t n_tiles = (total + kMost - 1) / kMost;
+  return n_tiles == 0 ? 1 : (total + n_tiles - 1) / n_tiles;
 }
 
 // n_rows from 1 to R rows, all n_vectors.
