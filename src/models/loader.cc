@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -127,6 +128,7 @@ Status Loader::matrix(std::string_view name, size_t n_in, size_t n_out, ops::Mat
   auto planned = ops::plan_matrix(machine_.isa(), found->type, n_in, n_out, n_experts);
   if (!planned) return base::in_context("tensor `" + found->name + "`", planned.error());
   target = *planned;
+  if (name.starts_with("blk.")) widest_ = std::max({widest_, n_in, n_out});
   pending_.push_back({&target, found->data});
   return {};
 }
@@ -138,6 +140,7 @@ Status Loader::matrix_rows(std::string_view name, RowRange range, size_t n_in, s
   auto planned = ops::plan_matrix(machine_.isa(), found->type, n_in, n_out, 1);
   if (!planned) return base::in_context("tensor `" + found->name + "`", planned.error());
   target = *planned;
+  widest_ = std::max({widest_, n_in, n_out});
   const size_t row_bytes = found->data.size() / range.n_rows;
   pending_.push_back(
       {&target, found->data.subspan(range.first_row * row_bytes, n_out * row_bytes)});

@@ -81,6 +81,8 @@ class Loader {
   // Refuses tensors that nobody asked for; allocates and packs the matrices.
   base::Status pack(const Progress& progress);
   uint64_t weight_bytes() const;
+  // The longest row of activations that a bound matrix takes or makes, the head's logits excepted.
+  size_t widest() const { return widest_; }
 
   // What the model keeps.
   WeightMemory take_memory() { return std::move(memory_); }
@@ -101,6 +103,7 @@ class Loader {
   std::vector<Pending> pending_;
   std::vector<std::unique_ptr<float[]>> vectors_;
   WeightMemory memory_;
+  size_t widest_ = 0;
 };
 
 // "blk.<layer>.<name>".

@@ -61,15 +61,25 @@ base::Status Model::bind_ends(Loader& loader) {
   loader.ignore(embedding->name);  // rows are decoded from where they lie
 
   FREEHOLD_ASSIGN(output_norm_, loader.vector("output_norm.weight", config_.hidden));
-  const std::string_view head = loader.has("output.weight") ? "output.weight" : embedding->name;
+  const std::string_view head =
+      loader.has("output.weight") ? std::string_view("output.weight") : embedding->name;
   return loader.matrix(head, config_.hidden, vocabulary, head_);
 }
 
 base::Status Model::finish(Loader& loader, const Loader::Progress& progress) {
+  widest_ = loader.widest();
   FREEHOLD_TRY(loader.pack(progress));
   memory_ = loader.take_memory();
   vectors_ = loader.take_vectors();
   return {};
+}
+
+uint64_t Model::scratch_bytes(uint32_t step_tokens, uint32_t max_sequences) const {
+  // The residual stream, a sublayer's input and output, quantised copies; gate, up, their product
+  // and the heads; logits with the sampler's copy.
+  const uint64_t a_token = 6 * uint64_t{config_.hidden} + 6 * uint64_t{widest_};
+  const uint64_t logits = 2 * uint64_t{max_sequences} * config_.vocabulary;
+  return sizeof(float) * (a_token * step_tokens + logits);
 }
 
 void Model::embed(Pass& pass) const {

@@ -74,6 +74,8 @@ class Model {
   };
   const Config& config() const { return config_; }
   uint64_t weight_bytes() const { return memory_.bytes(); }
+  // An upper estimate of the buffers of a step.
+  uint64_t scratch_bytes(uint32_t step_tokens, uint32_t max_sequences) const;
 
   // Bytes of one cache block in each layer. Errors: kUnsupported (this cache type doesn't fit the
   // model's head size).
@@ -99,6 +101,7 @@ class Model {
   Config config_;
 
  private:
+  size_t widest_ = 0;  // the longest row of activations inside a layer
   const gguf::Tensor* embedding_ = nullptr;
   const float* output_norm_ = nullptr;
   ops::Matrix head_;

@@ -1,0 +1,93 @@
+// From a path to a running engine: open, plan the memory, load, allocate.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/topology.h"
+#include "engine/local_engine.h"
+#include "engine/plan.h"
+
+namespace freehold {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+
+kernels::CacheType cache_type(KvType type) {
+  switch (type) {
+    case KvType::kF16:
+      return kernels::CacheType::kF16;
+    case KvType::kF32:
+      return kernels::CacheType::kF32;
+    case KvType::kQ8_0:
+      return kernels::CacheType::kQ8_0;
+  }
+  return kernels::CacheType::kF16;
+}
+
+uint64_t sum(const std::vector<size_t>& values) {
+  uint64_t total = 0;
+  for (const size_t value : values) total += value;
+  return total;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
+                                             const EngineOptions& options) {
+  if (options.step_tokens < options.max_sequences || options.max_sequences == 0) {
+    return fail(ErrorCode::kInvalidArgument,
+                "step_tokens must be at least max_sequences, and that at least 1");
+  }
+  engine::LocalEngine::Parts parts;
+  parts.options = options;
+  parts.cache_type = cache_type(options.kv);
+  FREEHOLD_ASSIGN(const kernels::Isa isa, kernels::select_isa(options.isa));
+  FREEHOLD_ASSIGN(parts.directory, gguf::Directory::open(model));
+
+  // Before the weights are touched: they alone must fit.
+  const uint64_t available = options.memory_limit_bytes != 0 ? options.memory_limit_bytes
+                                                             : base::memory_state().available_bytes;
+  if (parts.directory.total_bytes() > available) {
+    return fail(ErrorCode::kOutOfMemory,
+                model.string() + ": weights of " +
+                    engine::human_bytes(parts.directory.total_bytes()) + " do not fit into " +
+                    engine::human_bytes(available) +
+                    " of memory; a smaller model or quantisation is needed");
+  }
+  const int threads = options.threads > 0 ? options.threads : base::default_threads();
+  parts.machine = std::make_unique<ops::Machine>(isa, threads);
+  auto loaded = models::load_model(parts.directory, *parts.machine, options.progress);
+  if (!loaded) return base::in_context(model.string(), loaded.error());
+  parts.model = std::move(*loaded);
+  const models::Model::Config& config = parts.model->config();
+
+  FREEHOLD_ASSIGN(parts.block_bytes, parts.model->cache_block_bytes(parts.cache_type));
+  engine::MemoryNeeds needs;
+  needs.weights_bytes = parts.model->weight_bytes();
+  needs.scratch_bytes = parts.model->scratch_bytes(options.step_tokens, options.max_sequences);
+  needs.kv_bytes_per_block = sum(parts.block_bytes);
+  needs.trained_context = config.context;
+  // The weights are already in memory: what is free now is free besides them.
+  if (options.memory_limit_bytes == 0) needs.weights_bytes = 0;
+  FREEHOLD_ASSIGN(const engine::MemoryPlan plan, engine::plan_memory(needs, options));
+  FREEHOLD_ASSIGN(kv::Arena arena, kv::Arena::create(parts.block_bytes, plan.n_blocks));
+  parts.arena = std::make_unique<kv::Arena>(std::move(arena));
+
+  ModelInfo& info = parts.info;
+  info.architecture = config.architecture;
+  info.name = config.name;
+  info.vocabulary = config.vocabulary;
+  info.context_tokens = plan.context_tokens;
+  info.trained_context = config.context;
+  info.weights_bytes = parts.model->weight_bytes();
+  info.kv_bytes_per_token = needs.kv_bytes_per_block / kv::kBlockTokens;
+  info.kv_bytes = parts.arena->bytes();
+  info.scratch_bytes = needs.scratch_bytes;
+  info.isa = std::string(kernels::name(isa));
+  info.threads = parts.machine->threads();
+  return std::make_unique<engine::LocalEngine>(std::move(parts));
+}
+
+}  // namespace freehold

@@ -1,0 +1,103 @@
+// The engine on this machine: one thread that plans a step, runs it and settles what came of it,
+// for as long as there are requests.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/plan.h"
+#include "engine/sequence.h"
+#include "freehold/engine.h"
+#include "gguf/gguf.h"
+#include "kv/arena.h"
+#include "kv/block_cache.h"
+#include "models/model.h"
+#include "ops/machine.h"
+#include "scheduler/scheduler.h"
+
+namespace freehold::engine {
+
+class LocalEngine : public Engine {
+ public:
+  // Everything that loading made; see load.cc.
+  struct Parts {
+    gguf::Directory directory;
+    std::unique_ptr<ops::Machine> machine;
+    std::unique_ptr<models::Model> model;
+    std::unique_ptr<kv::Arena> arena;
+    std::vector<size_t> block_bytes;  // a cache block's, layer by layer
+    kernels::CacheType cache_type = kernels::CacheType::kF16;
+    ModelInfo info;
+    EngineOptions options;
+  };
+
+  explicit LocalEngine(Parts parts);
+  ~LocalEngine() override;
+
+  const ModelInfo& info() const override { return parts_.info; }
+  EngineStats stats() const override;
+  base::Result<std::unique_ptr<Stream>> submit(Request request) override;
+  base::Status logits(std::span<const TokenId> tokens, uint32_t batch,
+                      const std::function<void(std::span<const float> row)>& on_row) override;
+  base::Result<std::vector<float>> embed(std::span<const TokenId> tokens) override;
+
+ private:
+  using SequencePtr = std::unique_ptr<Sequence>;
+
+  base::Status check_tokens(std::span<const TokenId> tokens) const;
+
+  // The loop (engine.cc).
+  void run();
+  bool take_in();  // false: time to stop
+  void drop_cancelled();
+
+  // A step (step.cc).
+  bool step();  // false: nothing to do until something changes
+  void admit();
+  void preempt(scheduler::SequenceId id);
+  std::vector<scheduler::Running> describe_running() const;
+  void begin_pass(std::span<const scheduler::Turn> turns);
+  void settle(std::span<const scheduler::Turn> turns);
+  bool settle_tokens(Sequence& sequence, size_t first_logits_row, const scheduler::Turn& turn);
+  bool append_token(Sequence& sequence, const sampling::Sample& sample);
+  void finish(Sequence& sequence, FinishReason reason, std::optional<base::Error> error = {});
+  void publish_stats();
+
+  Sequence* find_running(scheduler::SequenceId id);
+
+  // Runs all of `tokens` alone, in steps of `batch`, calling on_step after each.
+  base::Status run_alone(std::span<const TokenId> tokens, uint32_t batch,
+                         const std::function<void(models::Pass& pass)>& on_step);
+
+  Parts parts_;
+  kv::BlockCache cache_;
+  scheduler::Scheduler scheduler_;
+  models::Pass pass_;
+  std::mutex model_mutex_;  // held for a step; the model's buffers are one pass's at a time
+  ops::Rows logits_;
+
+  // The engine's thread only.
+  std::deque<SequencePtr> waiting_;
+  std::vector<SequencePtr> running_;
+  std::map<std::string, scheduler::TenantId> tenants_;
+  uint64_t next_id_ = 1;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  std::deque<SequencePtr> incoming_;
+  bool stop_ = false;
+  bool woken_ = false;
+  EngineStats stats_;
+
+  std::thread thread_;
+
+  friend class LocalStream;
+};
+
+}  // namespace freehold::engine
