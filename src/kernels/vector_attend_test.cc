@@ -204,7 +204,7 @@ void expect_close(const Floats& got, const Cache& cache, const Queries& queries)
 void expect_independent(Isa isa, const Cache& cache, const Queries& queries, const Floats& whole,
                         bool latent) {
   const size_t n = queries.ranges.size();
-  for (const size_t tile : {1, 2, 3, 5, 7, 9}) {
+  for (const size_t tile : std::initializer_list<size_t>{1, 2, 3, 5, 7, 9}) {
     for (size_t start = 0; start < n; start += tile) {
       std::vector<size_t> which;
       for (size_t q = start; q < std::min(n, start + tile); ++q) which.push_back((q * 7) % n);

@@ -132,7 +132,7 @@ TEST(VectorConvert, BlocksThatAreNotFiniteSayNaN) {
 
 TEST(VectorConvert, CacheBlocksAreTheSameEverywhere) {
   for (const CacheType type : {CacheType::kF16, CacheType::kF32, CacheType::kQ8_0}) {
-    for (const size_t dim : {32, 64, 72, 192}) {
+    for (const size_t dim : std::initializer_list<size_t>{32, 64, 72, 192}) {
       if (!cache_dim_fits(type, dim)) continue;
       const auto filled = [&](Isa isa, bool keys) {
         Bytes block(cache_block_bytes(type, dim));

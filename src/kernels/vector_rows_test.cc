@@ -102,7 +102,8 @@ TEST(VectorRows, EveryInstructionSetGivesTheSameBits) {
   const VectorKernels& scalar = vector_kernels(Isa::kScalar);
   for (const Isa isa : available_isas()) {
     for (const auto& [kernel, run] : row_kernels()) {
-      for (const size_t n : {1, 2, 7, 15, 16, 17, 31, 32, 33, 64, 100, 130, 577}) {
+      for (const size_t n :
+           std::initializer_list<size_t>{1, 2, 7, 15, 16, 17, 31, 32, 33, 64, 100, 130, 577}) {
         const auto seed = static_cast<uint32_t>(n);
         const Floats a = random_floats(n, seed, 3.0F);
         const Floats b = random_floats(n, seed + 1);
@@ -125,7 +126,7 @@ TEST(VectorRows, SumsFollowTheTree) {
   const Floats x = random_floats(100, 3);
   float lanes[16] = {};
   for (size_t i = 0; i < x.size(); ++i) lanes[i % 16] = std::fma(x[i], x[i], lanes[i % 16]);
-  for (const size_t half : {8, 4, 2, 1}) {
+  for (const size_t half : std::initializer_list<size_t>{8, 4, 2, 1}) {
     for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   }
   const float scale = 1.0F / std::sqrt(lanes[0] / 100.0F + 1e-5F);
@@ -184,7 +185,7 @@ TEST(VectorRows, NormAgainstDouble) {
 }
 
 TEST(VectorRows, SoftmaxAndLogSumExpAgainstDouble) {
-  for (const size_t n : {1, 5, 16, 333}) {
+  for (const size_t n : std::initializer_list<size_t>{1, 5, 16, 333}) {
     const Floats x = random_floats(n, 21, 4.0F);
     Floats out(x);
     vector_kernels(Isa::kScalar).softmax(out.data(), n);
