@@ -28,7 +28,9 @@ class ConfigReader {
   base::Result<std::optional<uint64_t>> find_count(const char* key) const {
     const nlohmann::json* value = find(key);
     if (value == nullptr) return std::nullopt;
-    if (!value->is_number_unsigned()) return wrong(key, "is not an integer of 0 or more");
+    if (!value->is_number_integer() || *value < 0) {
+      return wrong(key, "is not an integer of 0 or more");
+    }
     const auto count = value->get<uint64_t>();
     if (count > kMaxCount) return wrong(key, "is beyond anything that makes sense");
     return count;
@@ -79,7 +81,7 @@ class ConfigReader {
   }
 
  private:
-  static constexpr uint64_t kMaxCount = uint64_t{1} << 32;  // products of two stay in 64 bits
+  static constexpr uint64_t kMaxCount = uint64_t{1} << 31;  // products of two stay in 64 bits
 
   const nlohmann::json* object_;
 };

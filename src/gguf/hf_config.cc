@@ -21,6 +21,7 @@ namespace {
 
 constexpr uint64_t kMaxLayers = 512;
 constexpr uint64_t kMaxExperts = 1024;
+constexpr uint64_t kMaxBlockSide = 65536;
 
 struct FamilyInfo {
   std::string_view model_type;
@@ -114,6 +115,7 @@ class Settings {
     FREEHOLD_ASSIGN(out_.n_heads, copy_count("num_attention_heads", "attention.head_count"));
     FREEHOLD_ASSIGN(const auto n_kv, in_.find_count("num_key_value_heads"));
     out_.n_kv_heads = n_kv.value_or(out_.n_heads);
+    if (out_.n_kv_heads == 0) return in_.wrong("num_key_value_heads", "is zero");
     if (is(HfFamily::kDeepseek)) return {};  // see read_latent
     FREEHOLD_ASSIGN(const auto head_dim, in_.find_count("head_dim"));
     out_.head_dim = head_dim.value_or(hidden_ / out_.n_heads);
@@ -274,8 +276,9 @@ class Settings {
     FREEHOLD_TRY(in_.only("swiglu_limit", 7.0));
     const json* types = in_.find("layer_types");
     if (types == nullptr) return {};
-    for (size_t i = 0; i < types->size(); ++i) {
-      if ((*types)[i] != (i % 2 == 0 ? "sliding_attention" : "full_attention")) {
+    size_t i = 0;
+    for (const json& type : *types) {
+      if (type != (i++ % 2 == 0 ? "sliding_attention" : "full_attention")) {
         return unsupported("`layer_types` other than alternating, sliding first");
       }
     }
@@ -304,18 +307,29 @@ class Settings {
     const ConfigReader quantisation(*found);
     FREEHOLD_ASSIGN(const auto method, quantisation.find_text("quant_method"));
     if (method == "mxfp4" && is(HfFamily::kGptOss)) return {};
+    FREEHOLD_ASSIGN(out_.fp8_block, read_block_size(quantisation));
+    if (method == "fp8" && out_.fp8_block) return {};
+    return unsupported("quantization_config of method " + shown(method.value_or("")) +
+                       "; known are fp8 in blocks, and mxfp4 for gpt_oss");
+  }
+
+  // Nothing when there are no blocks.
+  static Result<std::optional<std::array<uint64_t, 2>>> read_block_size(
+      const ConfigReader& quantisation) {
     const json* block = quantisation.find("weight_block_size");
-    const bool has_block = block != nullptr && block->is_array() && block->size() == 2 &&
-                           (*block)[0].is_number_unsigned() && (*block)[1].is_number_unsigned();
-    if (method != "fp8" || !has_block) {
-      return unsupported("quantization_config of method " + shown(method.value_or("")) +
-                         "; known are fp8 in blocks, and mxfp4 for gpt_oss");
+    if (block == nullptr) return std::nullopt;
+    std::array<uint64_t, 2> out{};
+    if (!block->is_array() || block->size() != out.size()) {
+      return quantisation.wrong("weight_block_size", "is not two sizes");
     }
-    out_.fp8_block = {(*block)[0].get<uint64_t>(), (*block)[1].get<uint64_t>()};
-    if ((*out_.fp8_block)[0] == 0 || (*out_.fp8_block)[1] == 0) {
-      return in_.wrong("weight_block_size", "is zero");
+    for (size_t i = 0; i < out.size(); ++i) {
+      const json& side = (*block)[i];
+      if (!side.is_number_integer() || side < 1 || side > kMaxBlockSide) {
+        return quantisation.wrong("weight_block_size", "is not two sizes from 1 to 65536");
+      }
+      out[i] = side.get<uint64_t>();
     }
-    return {};
+    return out;
   }
 
   ConfigReader in_;

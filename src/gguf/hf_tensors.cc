@@ -46,6 +46,7 @@ class Assembler {
   Status gather(const SafeTensor& tensor) {
     FREEHOLD_ASSIGN(const HfPlace place, place_of(tensor.name, config_));
     if (place.form == HfForm::kDropped) return {};
+    if (tensor.data.empty()) return refuse(tensor, "is empty");
     Group& group = groups_[place.target];
     if (group.pieces.empty()) group.place = place;
     HfPiece& piece = group.pieces[place.expert];

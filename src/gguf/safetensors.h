@@ -57,6 +57,8 @@ class Safetensors {
  public:
   // Errors: those of a file; kNotFound; kBadFormat when the index and the files disagree.
   static base::Result<Safetensors> open(const std::filesystem::path& folder);
+  // One file's bytes in memory, which must outlive the object.
+  static base::Result<Safetensors> parse(std::span<const std::byte> bytes);
 
   const std::map<std::string, SafeTensor, std::less<>>& tensors() const { return tensors_; }
   const SafeTensor* find(std::string_view name) const;  // null when absent
@@ -65,6 +67,7 @@ class Safetensors {
   std::shared_ptr<const void> storage() const { return storage_; }
 
  private:
+  base::Status add(std::span<const std::byte> bytes);
   base::Status add_file(const std::filesystem::path& path);
 
   std::map<std::string, SafeTensor, std::less<>> tensors_;

@@ -43,21 +43,31 @@ Result<std::set<std::string>> file_names(const nlohmann::json& index) {
 
 }  // namespace
 
+Status Safetensors::add(std::span<const std::byte> bytes) {
+  FREEHOLD_ASSIGN(std::vector<SafeTensor> parsed, parse_safetensors(bytes));
+  for (SafeTensor& tensor : parsed) {
+    std::string tensor_name = tensor.name;
+    if (!tensors_.try_emplace(std::move(tensor_name), std::move(tensor)).second) {
+      return base::fail(ErrorCode::kBadFormat, "tensor " + shown(tensor.name) + " is in two files");
+    }
+  }
+  return {};
+}
+
 Status Safetensors::add_file(const std::filesystem::path& path) {
   FREEHOLD_ASSIGN(base::MappedFile mapped, base::MappedFile::open(path));
   const auto file = std::make_shared<const base::MappedFile>(std::move(mapped));
-  auto parsed = parse_safetensors(file->bytes());
-  if (!parsed) return base::in_context(path.string(), std::move(parsed.error()));
-  for (SafeTensor& tensor : *parsed) {
-    std::string tensor_name = tensor.name;
-    if (!tensors_.try_emplace(std::move(tensor_name), std::move(tensor)).second) {
-      return base::fail(ErrorCode::kBadFormat,
-                        path.string() + ": tensor " + shown(tensor.name) + " is in two files");
-    }
-  }
+  Status added = add(file->bytes());
+  if (!added) return base::in_context(path.string(), std::move(added.error()));
   storage_->push_back(file);
   paths_.push_back(path);
   return {};
+}
+
+Result<Safetensors> Safetensors::parse(std::span<const std::byte> bytes) {
+  Safetensors all;
+  FREEHOLD_TRY(all.add(bytes));
+  return all;
 }
 
 Result<Safetensors> Safetensors::open(const std::filesystem::path& folder) {
