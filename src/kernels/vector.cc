@@ -25,4 +25,20 @@ size_t latent_scratch_floats(size_t n_queries, size_t row_dim, size_t v_dim) {
   return ChunkScratch::floats(n_queries, v_dim) + LatentScratch::floats(n_queries, row_dim);
 }
 
+size_t chunk_partial_floats(size_t n_queries, size_t v_dim) {
+  return Partial::floats(n_queries, v_dim);
+}
+
+ChunkRange chunks_seen(const uint32_t* first, const uint32_t* end, uint32_t n_queries) {
+  uint32_t lowest = UINT32_MAX;
+  uint32_t highest = 0;
+  for (uint32_t q = 0; q < n_queries; ++q) {
+    if (first[q] >= end[q]) continue;
+    if (first[q] < lowest) lowest = first[q];
+    if (end[q] > highest) highest = end[q];
+  }
+  if (lowest >= highest) return {0, 0};
+  return {lowest / kChunkPositions, (highest - 1) / kChunkPositions + 1};
+}
+
 }  // namespace freehold::kernels

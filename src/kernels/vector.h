@@ -59,6 +59,15 @@ struct LatentTile {
 size_t attention_scratch_floats(size_t n_queries, size_t k_dim, size_t v_dim);
 size_t latent_scratch_floats(size_t n_queries, size_t row_dim, size_t v_dim);
 
+// The chunks [first, end) of which a tile's queries see something.
+struct ChunkRange {
+  uint32_t first, end;
+};
+ChunkRange chunks_seen(const uint32_t* first, const uint32_t* end, uint32_t n_queries);
+
+// What attend_chunk leaves behind for merge_chunks.
+size_t chunk_partial_floats(size_t n_queries, size_t v_dim);
+
 struct VectorKernels {
   // out = (x / sqrt(mean(x^2) + epsilon)) * weight; weight may be null, out may be x.
   void (*rms_norm)(const float* x, const float* weight, size_t n, float epsilon, float* out);
@@ -102,6 +111,16 @@ struct VectorKernels {
 
   void (*attend)(CacheType type, const AttentionTile& tile);
   void (*attend_latent)(CacheType type, const LatentTile& tile);
+
+  // The same in two steps, to the same bits, so that threads can share a tile: each chunk that
+  // chunks_seen gives, in any order, with the thread's own scratch in the tile and a place of its
+  // own for `partial`, chunk_partial_floats(n_queries, v_dim); then the merge, which takes the
+  // partials of those chunks one after another and writes the tile's output.
+  void (*attend_chunk)(CacheType type, const AttentionTile& tile, uint32_t chunk, float* partial);
+  void (*merge_chunks)(const AttentionTile& tile, ChunkRange chunks, const float* partials);
+  void (*attend_latent_chunk)(CacheType type, const LatentTile& tile, uint32_t chunk,
+                              float* partial);
+  void (*merge_latent_chunks)(const LatentTile& tile, ChunkRange chunks, const float* partials);
 };
 
 // Latent rows are stored like values.

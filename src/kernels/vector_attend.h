@@ -18,7 +18,7 @@ namespace freehold::kernels {
 
 // After the ChunkScratch: one widened block, and the scales of its rows.
 constexpr size_t widened_block_floats(size_t k_dim, size_t v_dim) {
-  const size_t v_padded = ChunkScratch::padded(v_dim);
+  const size_t v_padded = Partial::padded(v_dim);
   return (k_dim > v_padded ? k_dim : v_padded) * kBlockPositions + v_padded;
 }
 
@@ -34,27 +34,40 @@ template <typename V>
 class Attend {
  public:
   static void run(CacheType type, const AttentionTile& tile) {
-    const Span all = union_within(tile, 0, tile.n_queries, 0, UINT32_MAX);
-    const Attend attend(type, tile, all.end);
-    if (!all.empty()) {
-      for (uint32_t c = all.begin / kChunkPositions; c <= (all.end - 1) / kChunkPositions; ++c) {
-        const uint32_t start = c * kChunkPositions;
-        attend.each_block(start, [&](uint32_t block, Span) { attend.score(start, block); });
-        Softmax<V>::weigh_chunk(tile, attend.scratch_, start);
-        attend.each_block(
-            start, [&](uint32_t block, Span seen) { attend.add_values(start, block, seen); });
-        Softmax<V>::merge_chunk(tile, attend.scratch_, start);
-      }
+    const ChunkScratch scratch(tile.scratch, tile.n_queries, tile.v_dim);
+    const ChunkRange chunks = chunks_seen(tile.first, tile.end, tile.n_queries);
+    const Attend attend(type, tile, scratch);
+    Softmax<V>::start(tile.n_queries, scratch.running);
+    for (uint32_t c = chunks.first; c < chunks.end; ++c) {
+      attend.chunk(c * kChunkPositions);
+      Softmax<V>::merge_chunk(tile, c * kChunkPositions, scratch.chunk.output, scratch.running);
     }
-    Softmax<V>::finish(tile, tile.sinks, attend.scratch_);
+    Softmax<V>::finish(tile, tile.sinks, scratch.running);
+  }
+
+  static void run_chunk(CacheType type, const AttentionTile& tile, uint32_t chunk, float* partial) {
+    ChunkScratch scratch(tile.scratch, tile.n_queries, tile.v_dim);
+    scratch.chunk = Partial(partial, tile.n_queries, tile.v_dim);
+    Attend(type, tile, scratch).chunk(chunk * kChunkPositions);
+  }
+
+  static void merge_chunks(const AttentionTile& tile, ChunkRange chunks, const float* partials) {
+    Softmax<V>::merge_all(tile, tile.sinks, chunks, partials);
   }
 
  private:
-  Attend(CacheType type, const AttentionTile& tile, uint32_t end)
-      : type_(type),
-        tile_(tile),
-        n_blocks_((end + kBlockPositions - 1) / kBlockPositions),
-        scratch_(tile.scratch, tile.n_queries, tile.v_dim) {}
+  Attend(CacheType type, const AttentionTile& tile, const ChunkScratch& scratch)
+      : type_(type), tile_(tile), scratch_(scratch) {
+    const Span all = union_within(tile, 0, tile.n_queries, 0, UINT32_MAX);
+    n_blocks_ = (all.end + kBlockPositions - 1) / kBlockPositions;
+  }
+
+  // Fills scratch_.chunk.
+  void chunk(uint32_t start) const {
+    each_block(start, [&](uint32_t block, Span) { score(start, block); });
+    Softmax<V>::weigh_chunk(tile_, scratch_, start);
+    each_block(start, [&](uint32_t block, Span seen) { add_values(start, block, seen); });
+  }
 
   // Whether halves are widened as they are read, once for each of so few tiles.
   bool reads_halves() const {
@@ -123,7 +136,7 @@ class Attend {
     if (reads_halves() && whole_vectors) {
       return add_columns(start, b, in_place<uint16_t>(tile_.value_blocks, index, tile_.v_dim));
     }
-    float* widened = scratch_.rest + scratch_.v_padded;
+    float* widened = scratch_.rest + scratch_.chunk.v_padded;
     Widen<V>::rows(type_, at(tile_.value_blocks, index), tile_.v_dim, seen,
                    {widened, size_t{16} * kBlockPositions, 16, scratch_.rest});
     add_columns<float>(start, b, {widened, widened, size_t{16} * kBlockPositions, 16});
@@ -142,10 +155,10 @@ class Attend {
           .vector_stride = values.vector_stride,
           .column_stride = values.column_stride,
           .depth = seen.end - seen.begin,
-          .out = scratch_.partial + q * scratch_.v_padded,
-          .out_stride = scratch_.v_padded,
+          .out = scratch_.chunk.output + q * scratch_.chunk.v_padded,
+          .out_stride = scratch_.chunk.v_padded,
           .accumulate = in_chunk.begin / kBlockPositions != b};
-      product_of_rows<V>(product, n, scratch_.v_padded / 16);
+      product_of_rows<V>(product, n, scratch_.chunk.v_padded / 16);
     });
   }
 

@@ -121,8 +121,28 @@ std::vector<const std::byte*> visible_blocks(const std::vector<Bytes>& blocks,
   return out;
 }
 
-Floats attend(Isa isa, const Cache& cache, const Queries& queries, bool latent = false) {
-  const size_t n = queries.ranges.size();
+enum class Way { kHeads, kLatent };
+enum class Steps { kWhole, kByChunk };
+
+// Runs a tile whole, or its chunks one by one from the last to the first and then the merge.
+template <typename Tile, typename Whole, typename Chunk, typename Merge>
+void run_tile(const Cache& cache, const Tile& tile, Steps steps, Whole whole, Chunk chunk,
+              Merge merge) {
+  if (steps == Steps::kWhole) return whole(cache.type, tile);
+  const ChunkRange chunks = chunks_seen(tile.first, tile.end, tile.n_queries);
+  const size_t stride = chunk_partial_floats(tile.n_queries, tile.v_dim);
+  Floats partials((chunks.end - chunks.first) * stride, NAN);
+  for (uint32_t c = chunks.end; c-- > chunks.first;) {
+    chunk(cache.type, tile, c, partials.data() + (c - chunks.first) * stride);
+  }
+  merge(tile, chunks, partials.data());
+}
+
+Floats attend(Isa isa, const Cache& cache, const Queries& queries, Way way = Way::kHeads,
+              Steps steps = Steps::kWhole) {
+  const auto n = static_cast<uint32_t>(queries.ranges.size());
+  const auto k_dim = static_cast<uint32_t>(cache.k_dim);
+  const auto v_dim = static_cast<uint32_t>(cache.v_dim);
   Floats out(n * cache.v_dim);
   std::vector<uint32_t> first;
   std::vector<uint32_t> end;
@@ -130,23 +150,23 @@ Floats attend(Isa isa, const Cache& cache, const Queries& queries, bool latent =
     first.push_back(range.first);
     end.push_back(range.end);
   }
+  const VectorKernels& k = vector_kernels(isa);
   const auto keys = visible_blocks(cache.keys, queries.ranges);
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  if (latent) {
-    Floats scratch(latent_scratch_floats(n, cache.k_dim, cache.v_dim), nan);
-    vector_kernels(isa).attend_latent(
-        cache.type, {queries.rows.data(), out.data(), first.data(), end.data(),
-                     static_cast<uint32_t>(n), static_cast<uint32_t>(cache.k_dim),
-                     static_cast<uint32_t>(cache.v_dim), keys.data(), scratch.data()});
+  if (way == Way::kLatent) {
+    Floats scratch(latent_scratch_floats(n, k_dim, v_dim), NAN);
+    const LatentTile tile = {
+        queries.rows.data(), out.data(),    first.data(), end.data(), n, k_dim, v_dim,
+        keys.data(),         scratch.data()};
+    run_tile(cache, tile, steps, k.attend_latent, k.attend_latent_chunk, k.merge_latent_chunks);
     return out;
   }
   const auto values = visible_blocks(cache.values, queries.ranges);
-  Floats scratch(attention_scratch_floats(n, cache.k_dim, cache.v_dim), nan);
-  vector_kernels(isa).attend(
-      cache.type, {queries.rows.data(), out.data(), first.data(), end.data(),
-                   queries.sinks.empty() ? nullptr : queries.sinks.data(), static_cast<uint32_t>(n),
-                   static_cast<uint32_t>(cache.k_dim), static_cast<uint32_t>(cache.v_dim),
-                   keys.data(), values.data(), scratch.data()});
+  Floats scratch(attention_scratch_floats(n, k_dim, v_dim), NAN);
+  const float* sinks = queries.sinks.empty() ? nullptr : queries.sinks.data();
+  const AttentionTile tile = {
+      queries.rows.data(), out.data(),    first.data(),  end.data(), sinks, n, k_dim, v_dim,
+      keys.data(),         values.data(), scratch.data()};
+  run_tile(cache, tile, steps, k.attend, k.attend_chunk, k.merge_chunks);
   return out;
 }
 
@@ -202,13 +222,13 @@ void expect_close(const Floats& got, const Cache& cache, const Queries& queries)
 
 // Every way of cutting the queries into tiles gives each query the same bits.
 void expect_independent(Isa isa, const Cache& cache, const Queries& queries, const Floats& whole,
-                        bool latent) {
+                        Way way) {
   const size_t n = queries.ranges.size();
   for (const size_t tile : std::initializer_list<size_t>{1, 2, 3, 5, 7, 9}) {
     for (size_t start = 0; start < n; start += tile) {
       std::vector<size_t> which;
       for (size_t q = start; q < std::min(n, start + tile); ++q) which.push_back((q * 7) % n);
-      const Floats part = attend(isa, cache, pick(queries, which, cache.k_dim), latent);
+      const Floats part = attend(isa, cache, pick(queries, which, cache.k_dim), way);
       for (size_t i = 0; i < which.size(); ++i) {
         EXPECT_TRUE(same_bits(std::span(part).subspan(i * cache.v_dim, cache.v_dim),
                               std::span(whole).subspan(which[i] * cache.v_dim, cache.v_dim)))
@@ -218,13 +238,14 @@ void expect_independent(Isa isa, const Cache& cache, const Queries& queries, con
   }
 }
 
-void check(const Cache& cache, const Queries& queries, bool latent) {
-  const Floats scalar = attend(Isa::kScalar, cache, queries, latent);
+void check(const Cache& cache, const Queries& queries, Way way) {
+  const Floats scalar = attend(Isa::kScalar, cache, queries, way);
   expect_close(scalar, cache, queries);
   for (const Isa isa : available_isas()) {
-    const Floats whole = attend(isa, cache, queries, latent);
+    const Floats whole = attend(isa, cache, queries, way);
     EXPECT_TRUE(same_bits(scalar, whole)) << name(isa);
-    expect_independent(isa, cache, queries, whole, latent);
+    EXPECT_TRUE(same_bits(scalar, attend(isa, cache, queries, way, Steps::kByChunk))) << name(isa);
+    expect_independent(isa, cache, queries, whole, way);
   }
 }
 
@@ -235,8 +256,8 @@ TEST(VectorAttend, AgreesWithDoubleAndWithItselfEverywhere) {
       SCOPED_TRACE(::testing::Message()
                    << static_cast<int>(type) << " " << dims.k << " " << dims.v);
       const Cache cache = make_cache(type, dims.k, dims.v, kPositions);
-      check(cache, make_queries(dims.k, ranges_up_to(kPositions), true), false);
-      check(cache, make_queries(dims.k, {{0, 300}, {7, 7}, {280, 700}}, false), false);
+      check(cache, make_queries(dims.k, ranges_up_to(kPositions), true), Way::kHeads);
+      check(cache, make_queries(dims.k, {{0, 300}, {7, 7}, {280, 700}}, false), Way::kHeads);
     }
   }
 }
@@ -248,7 +269,7 @@ TEST(VectorAttend, LatentAgreesWithDoubleAndWithItselfEverywhere) {
       SCOPED_TRACE(::testing::Message()
                    << static_cast<int>(type) << " " << dims.k << " " << dims.v);
       const Cache cache = make_latent(type, dims.k, dims.v, kPositions);
-      check(cache, make_queries(dims.k, ranges_up_to(kPositions), false), true);
+      check(cache, make_queries(dims.k, ranges_up_to(kPositions), false), Way::kLatent);
     }
   }
 }

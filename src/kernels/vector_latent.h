@@ -22,14 +22,13 @@ struct LatentScratch {
   float* block;    // [kBlockPositions][row_dim rounded up to 16]
 
   static constexpr size_t floats(size_t n_queries, size_t row_dim) {
-    const size_t row = ChunkScratch::padded(row_dim);
-    return ChunkScratch::padded(n_queries) * (row_dim + kBlockPositions) +
-           row * (1 + kBlockPositions);
+    const size_t row = Partial::padded(row_dim);
+    return Partial::padded(n_queries) * (row_dim + kBlockPositions) + row * (1 + kBlockPositions);
   }
   LatentScratch(float* scratch, size_t n_queries, size_t row_dim) : queries(scratch) {
-    scores = queries + ChunkScratch::padded(n_queries) * row_dim;
-    scales = scores + ChunkScratch::padded(n_queries) * kBlockPositions;
-    block = scales + ChunkScratch::padded(row_dim);
+    scores = queries + Partial::padded(n_queries) * row_dim;
+    scales = scores + Partial::padded(n_queries) * kBlockPositions;
+    block = scales + Partial::padded(row_dim);
   }
 };
 
@@ -37,15 +36,25 @@ template <typename V>
 class AttendLatent {
  public:
   static void run(CacheType type, const LatentTile& tile) {
-    const Span all = union_within(tile, 0, tile.n_queries, 0, UINT32_MAX);
-    const AttendLatent attend(type, tile, all.end);
-    if (!all.empty()) {
-      attend.transpose_queries();
-      for (uint32_t c = all.begin / kChunkPositions; c <= (all.end - 1) / kChunkPositions; ++c) {
-        attend.chunk(c * kChunkPositions);
-      }
+    const ChunkScratch scratch(tile.scratch, tile.n_queries, tile.v_dim);
+    const ChunkRange chunks = chunks_seen(tile.first, tile.end, tile.n_queries);
+    const AttendLatent attend(type, tile, scratch);
+    Softmax<V>::start(tile.n_queries, scratch.running);
+    for (uint32_t c = chunks.first; c < chunks.end; ++c) {
+      attend.chunk(c * kChunkPositions);
+      Softmax<V>::merge_chunk(tile, c * kChunkPositions, scratch.chunk.output, scratch.running);
     }
-    Softmax<V>::finish(tile, nullptr, attend.scratch_);
+    Softmax<V>::finish(tile, nullptr, scratch.running);
+  }
+
+  static void run_chunk(CacheType type, const LatentTile& tile, uint32_t chunk, float* partial) {
+    ChunkScratch scratch(tile.scratch, tile.n_queries, tile.v_dim);
+    scratch.chunk = Partial(partial, tile.n_queries, tile.v_dim);
+    AttendLatent(type, tile, scratch).chunk(chunk * kChunkPositions);
+  }
+
+  static void merge_chunks(const LatentTile& tile, ChunkRange chunks, const float* partials) {
+    Softmax<V>::merge_all(tile, nullptr, chunks, partials);
   }
 
  private:
@@ -55,13 +64,16 @@ class AttendLatent {
     size_t stride;
   };
 
-  AttendLatent(CacheType type, const LatentTile& tile, uint32_t end)
+  AttendLatent(CacheType type, const LatentTile& tile, const ChunkScratch& scratch)
       : type_(type),
         tile_(tile),
-        n_blocks_((end + kBlockPositions - 1) / kBlockPositions),
-        padded_(ChunkScratch::padded(tile.n_queries)),
-        scratch_(tile.scratch, tile.n_queries, tile.v_dim),
-        latent_(scratch_.rest, tile.n_queries, tile.row_dim) {}
+        padded_(Partial::padded(tile.n_queries)),
+        scratch_(scratch),
+        latent_(scratch.rest, tile.n_queries, tile.row_dim) {
+    const Span all = union_within(tile, 0, tile.n_queries, 0, UINT32_MAX);
+    n_blocks_ = (all.end + kBlockPositions - 1) / kBlockPositions;
+    transpose_queries();
+  }
 
   void transpose_queries() const {
     for (size_t q = 0; q < padded_; ++q) {
@@ -73,6 +85,7 @@ class AttendLatent {
     }
   }
 
+  // Fills scratch_.chunk.
   void chunk(uint32_t start) const {
     for (uint32_t at = 0; at < kChunkPositions; at += kBlockPositions) {
       const Span seen = union_within(tile_, 0, tile_.n_queries, start + at, kBlockPositions);
@@ -83,7 +96,6 @@ class AttendLatent {
       const Span seen = union_within(tile_, 0, tile_.n_queries, start + at, kBlockPositions);
       if (!seen.empty()) add_values(start, at, rows(start + at, seen));
     }
-    Softmax<V>::merge_chunk(tile_, scratch_, start);
   }
 
   RowView rows(uint32_t position, Span seen) const {
@@ -93,7 +105,7 @@ class AttendLatent {
     if (type_ == CacheType::kF32 && tile_.v_dim % 16 == 0) {
       return {static_cast<const float*>(static_cast<const void*>(block)), tile_.row_dim};
     }
-    const size_t stride = ChunkScratch::padded(tile_.row_dim);
+    const size_t stride = Partial::padded(tile_.row_dim);
     Widen<V>::rows(type_, {block, next != nullptr ? next : block}, tile_.row_dim, seen,
                    {latent_.block, 16, stride, latent_.scales});
     return {latent_.block, stride};
@@ -139,10 +151,10 @@ class AttendLatent {
           .vector_stride = 16,
           .column_stride = rows.stride,
           .depth = seen.end - seen.begin,
-          .out = scratch_.partial + q * scratch_.v_padded,
-          .out_stride = scratch_.v_padded,
+          .out = scratch_.chunk.output + q * scratch_.chunk.v_padded,
+          .out_stride = scratch_.chunk.v_padded,
           .accumulate = in_chunk.begin / kBlockPositions != at / kBlockPositions};
-      product_of_rows<V>(product, n, scratch_.v_padded / 16);
+      product_of_rows<V>(product, n, scratch_.chunk.v_padded / 16);
     }
   }
 

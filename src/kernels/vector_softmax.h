@@ -44,31 +44,38 @@ struct ChunkSums {
   float largest, sum;
 };
 
-// What both kinds of attention keep for each of n queries while they walk the chunks.
-struct ChunkScratch {
+// The (m, l, o) of n queries: of a chunk, or the running one.
+struct Partial {
   size_t v_padded;  // v_dim rounded up to whole vectors
-  float* scores;    // [n][kChunkPositions], then the weights
-  float* partial;   // [n][v_padded]: the chunk's output
-  float* output;    // [n][v_padded]: the running output
-  float* sums;      // [n][4]: the running ChunkSums, the chunk's
-  float* rest;      // what comes after
+  float* output;    // [n][v_padded]
+  float* sums;      // [n][2]: ChunkSums
 
   static constexpr size_t padded(size_t n) { return (n + 15) / 16 * 16; }
+  static constexpr size_t floats(size_t n, size_t v_dim) { return padded(n * (padded(v_dim) + 2)); }
+
+  Partial(float* at, size_t n, size_t v_dim)
+      : v_padded(padded(v_dim)), output(at), sums(at + n * v_padded) {}
+  ChunkSums load_sums(size_t q) const { return {sums[2 * q], sums[2 * q + 1]}; }
+  void store_sums(size_t q, ChunkSums to) const {
+    sums[2 * q] = to.largest;
+    sums[2 * q + 1] = to.sum;
+  }
+};
+
+// What both kinds of attention keep for n queries while they walk the chunks.
+struct ChunkScratch {
+  float* scores;  // [n][kChunkPositions], then the weights
+  Partial chunk, running;
+  float* rest;  // what comes after
+
   static constexpr size_t floats(size_t n, size_t v_dim) {
-    return n * (kChunkPositions + 2 * padded(v_dim)) + padded(4 * n);
+    return n * kChunkPositions + 2 * Partial::floats(n, v_dim);
   }
-  ChunkScratch(float* scratch, size_t n, size_t v_dim) : v_padded(padded(v_dim)) {
-    scores = scratch;
-    partial = scores + n * kChunkPositions;
-    output = partial + n * v_padded;
-    sums = output + n * v_padded;
-    rest = scratch + floats(n, v_dim);
-    for (size_t i = 0; i < n * v_padded; ++i) output[i] = 0.0F;
-    for (size_t q = 0; q < n; ++q) {
-      sums[4 * q] = -__builtin_inff();
-      sums[4 * q + 1] = 0.0F;
-    }
-  }
+  ChunkScratch(float* scratch, size_t n, size_t v_dim)
+      : scores(scratch),
+        chunk(scratch + n * kChunkPositions, n, v_dim),
+        running(chunk.output + Partial::floats(n, v_dim), n, v_dim),
+        rest(scratch + floats(n, v_dim)) {}
 };
 
 template <typename V>
@@ -80,45 +87,61 @@ struct Softmax {
   static void weigh_chunk(const Tile& tile, const ChunkScratch& scratch, uint32_t start) {
     for (uint32_t q = 0; q < tile.n_queries; ++q) {
       const Span visible = span_within(tile.first[q], tile.end[q], start, kChunkPositions);
-      const ChunkSums sums = weigh(scratch.scores + q * kChunkPositions, visible);
-      scratch.sums[4 * q + 2] = sums.largest;
-      scratch.sums[4 * q + 3] = sums.sum;
+      scratch.chunk.store_sums(q, weigh(scratch.scores + q * kChunkPositions, visible));
     }
   }
 
-  // Merges the chunk's partial outputs into the running ones of the queries that see it.
+  static void start(uint32_t n_queries, const Partial& running) {
+    for (size_t i = 0; i < n_queries * running.v_padded; ++i) running.output[i] = 0.0F;
+    for (uint32_t q = 0; q < n_queries; ++q) running.store_sums(q, {kMinusInfinity, 0.0F});
+  }
+
+  // Merges the chunk at `start`, a Partial's floats, into the running results of the queries that
+  // see it.
   template <typename Tile>
-  static void merge_chunk(const Tile& tile, const ChunkScratch& scratch, uint32_t start) {
+  static void merge_chunk(const Tile& tile, uint32_t start, const float* chunk,
+                          const Partial& running) {
+    const float* sums = chunk + tile.n_queries * running.v_padded;
     for (uint32_t q = 0; q < tile.n_queries; ++q) {
       if (span_within(tile.first[q], tile.end[q], start, kChunkPositions).empty()) continue;
-      float* sums = scratch.sums + 4 * q;
-      const size_t at = q * scratch.v_padded;
-      const ChunkSums merged = merge({sums[0], sums[1]}, {sums[2], sums[3]}, scratch.v_padded,
-                                     scratch.partial + at, scratch.output + at);
-      sums[0] = merged.largest;
-      sums[1] = merged.sum;
+      const size_t at = q * running.v_padded;
+      running.store_sums(q, merge(running.load_sums(q), {sums[2 * q], sums[2 * q + 1]},
+                                  running.v_padded, chunk + at, running.output + at));
     }
+  }
+
+  // Merges the partial results of `chunks`, which lie one after another, and finishes.
+  template <typename Tile>
+  static void merge_all(const Tile& tile, const float* sinks, ChunkRange chunks,
+                        const float* partials) {
+    const Partial running = ChunkScratch(tile.scratch, tile.n_queries, tile.v_dim).running;
+    start(tile.n_queries, running);
+    for (uint32_t c = chunks.first; c < chunks.end; ++c) {
+      merge_chunk(tile, c * kChunkPositions, partials, running);
+      partials += Partial::floats(tile.n_queries, tile.v_dim);
+    }
+    finish(tile, sinks, running);
   }
 
   // Writes the tile's output, after the sinks (or null) have joined; zeros where a query saw
   // nothing.
   template <typename Tile>
-  static void finish(const Tile& tile, const float* sinks, const ChunkScratch& scratch) {
+  static void finish(const Tile& tile, const float* sinks, const Partial& running) {
     for (uint32_t q = 0; q < tile.n_queries; ++q) {
       float* out = tile.output + size_t{q} * tile.v_dim;
       if (tile.first[q] >= tile.end[q]) {
         for (size_t d = 0; d < tile.v_dim; ++d) out[d] = 0.0F;
         continue;
       }
-      const float* sums = scratch.sums + 4 * q;
+      const ChunkSums sums = running.load_sums(q);
       F32 keep = V::broadcast(1.0F);
-      F32 sum = V::broadcast(sums[1]);
+      F32 sum = V::broadcast(sums.sum);
       if (sinks != nullptr) {
-        const float m = sums[0] > sinks[q] ? sums[0] : sinks[q];
-        keep = exp<V>(V::broadcast(sums[0] - m));
+        const float m = sums.largest > sinks[q] ? sums.largest : sinks[q];
+        keep = exp<V>(V::broadcast(sums.largest - m));
         sum = V::add(V::mul(sum, keep), exp<V>(V::broadcast(sinks[q] - m)));
       }
-      const float* output = scratch.output + q * scratch.v_padded;
+      const float* output = running.output + q * running.v_padded;
       by_sixteen<V>(tile.v_dim, [&](size_t d, auto count) {
         store_lanes<V>(out + d, V::div(V::mul(V::load(output + d), keep), sum), count);
       });

@@ -33,6 +33,10 @@ inline constexpr VectorKernels kVectorKernels = {
     .store_value = Convert<V>::store_value,
     .attend = Attend<V>::run,
     .attend_latent = AttendLatent<V>::run,
+    .attend_chunk = Attend<V>::run_chunk,
+    .merge_chunks = Attend<V>::merge_chunks,
+    .attend_latent_chunk = AttendLatent<V>::run_chunk,
+    .merge_latent_chunks = AttendLatent<V>::merge_chunks,
 };
 
 const VectorKernels& scalar_vector_kernels();
