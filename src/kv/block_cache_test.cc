@@ -229,7 +229,7 @@ class Storm {
 
   // What the model would write for a block: it depends on everything before it.
   static uint64_t truth(const Sequence& sequence, size_t n_tokens) {
-    uint64_t hash = base::mix64(sequence.tenant.front() + 1U);
+    uint64_t hash = base::mix64(static_cast<uint64_t>(sequence.tenant.front()));
     for (size_t i = 0; i < n_tokens; ++i) {
       hash = base::mix64(hash * 3 + static_cast<uint64_t>(sequence.ids[i]));
     }

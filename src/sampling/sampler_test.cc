@@ -199,7 +199,7 @@ TEST(Gather, TheBestOfManyWithTiesToTheLowerId) {
     std::vector<Candidate> all;
     gather(logits, 0, all);
     ASSERT_EQ(all.size(), logits.size());
-    std::ranges::stable_sort(all, std::ranges::greater{}, &Candidate::logit);
+    std::ranges::sort(all, comes_before);
     for (const uint32_t k : {1U, 2U, 40U, 1000U, 19999U, 20000U, 30000U}) {
       std::vector<Candidate> best;
       gather(logits, k, best);
@@ -221,7 +221,9 @@ std::vector<std::pair<TokenId, double>> plain(const std::vector<float>& logits,
     left.emplace_back(static_cast<TokenId>(i),
                       std::exp((static_cast<double>(logits[i]) - highest) / temperature));
   }
-  const auto by_probability = [](const Entry& a, const Entry& b) { return a.second > b.second; };
+  const auto by_probability = [](const Entry& a, const Entry& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  };
   const auto normalise = [&] {
     double total = 0;
     for (const Entry& entry : left) total += entry.second;
@@ -235,22 +237,23 @@ std::vector<std::pair<TokenId, double>> plain(const std::vector<float>& logits,
     normalise();
   };
   if (settings.top_k > 0) {
-    std::ranges::stable_sort(left, by_probability);
+    std::ranges::sort(left, by_probability);
     left.resize(std::min<size_t>(left.size(), settings.top_k));
   }
   normalise();
   if (settings.typical_p < 1) {
     double entropy = 0;
     for (const Entry& entry : left) entropy -= entry.second * std::log(entry.second);
-    std::ranges::stable_sort(left, by_probability);
-    std::ranges::stable_sort(left, {}, [&](const Entry& entry) {
+    const auto deviation = [&](const Entry& entry) {
       return std::round(std::abs(-std::log(entry.second) - entropy) * 1e9);
+    };
+    std::ranges::sort(left, [&](const Entry& a, const Entry& b) {
+      return deviation(a) != deviation(b) ? deviation(a) < deviation(b) : by_probability(a, b);
     });
     cut(static_cast<double>(settings.typical_p));
   }
   if (settings.top_p < 1) {
-    std::ranges::sort(left, {}, &Entry::first);
-    std::ranges::stable_sort(left, by_probability);
+    std::ranges::sort(left, by_probability);
     cut(static_cast<double>(settings.top_p));
   }
   const double most = std::ranges::max(left, {}, &Entry::second).second;
@@ -259,7 +262,7 @@ std::vector<std::pair<TokenId, double>> plain(const std::vector<float>& logits,
   });
   normalise();
   std::ranges::sort(left, {}, &Entry::first);
-  if (settings.top_k > 0) std::ranges::stable_sort(left, by_probability);
+  if (settings.top_k > 0) std::ranges::sort(left, by_probability);
   return left;
 }
 

@@ -91,7 +91,7 @@ void share_out_prompts(const std::vector<Running>& running, Budget& budget,
   }
   if (order.empty()) return;
   const size_t first = order.front();
-  std::ranges::stable_sort(order, {}, [&](size_t i) { return running[i].prompt_left; });
+  std::ranges::sort(order, {}, [&](size_t i) { return std::pair(running[i].prompt_left, i); });
   const auto give = [&](size_t i, uint32_t n) {
     grants[i] +=
         budget.take(running[i], grants[i], std::min(n, running[i].prompt_left - grants[i]));
