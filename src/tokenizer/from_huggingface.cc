@@ -157,31 +157,21 @@ Status read_generation_ids(Json config, Tokenizer::Parts& parts, std::vector<Tok
               "generation_config.json: `eos_token_id` is not ids of the vocabulary");
 }
 
-Result<std::shared_ptr<Tokenizer::Parts>> read_folder(const std::filesystem::path& folder) {
-  FREEHOLD_ASSIGN(const JsonFile tokenizer, JsonFile::open(folder / "tokenizer.json"));
-  FREEHOLD_ASSIGN(const std::optional<JsonFile> config,
-                  open_optional(folder / "tokenizer_config.json"));
-  FREEHOLD_ASSIGN(const std::optional<JsonFile> generation,
-                  open_optional(folder / "generation_config.json"));
-  std::optional<Json> config_root;
-  if (config) config_root = config->root();
-  FREEHOLD_ASSIGN(auto parts,
-                  read_tokenizer_json(tokenizer.root(), config_root ? &*config_root : nullptr));
-  FREEHOLD_TRY(read_template_files(folder, *parts));
+// `generation` may be null.
+Status find_ends(const Json* generation, Tokenizer::Parts& parts) {
   std::vector<TokenId> ends;
-  if (generation) FREEHOLD_TRY(read_generation_ids(generation->root(), *parts, ends));
+  if (generation != nullptr) FREEHOLD_TRY(read_generation_ids(*generation, parts, ends));
   const bool listed = !ends.empty();
-  if (parts->eos) ends.push_back(*parts->eos);
-  if (!listed) ends = end_of_generation_ids(parts->vocabulary, std::move(ends));
+  if (parts.eos) ends.push_back(*parts.eos);
+  if (!listed) ends = end_of_generation_ids(parts.vocabulary, std::move(ends));
   std::ranges::sort(ends);
   ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
-  parts->end_of_generation = std::move(ends);
-  return parts;
+  parts.end_of_generation = std::move(ends);
+  return {};
 }
 
-}  // namespace
-
-Result<std::shared_ptr<Tokenizer::Parts>> read_tokenizer_json(Json root, const Json* config) {
+// `config` may be null.
+Result<std::shared_ptr<Tokenizer::Parts>> read_tokenizer(Json root, const Json* config) {
   auto parts = std::make_shared<Tokenizer::Parts>();
   FREEHOLD_ASSIGN(const HuggingFacePlan plan, read_pipeline(root, *parts));
   FREEHOLD_TRY(read_vocabulary(root, config, plan, *parts));
@@ -194,10 +184,33 @@ Result<std::shared_ptr<Tokenizer::Parts>> read_tokenizer_json(Json root, const J
   return parts;
 }
 
+Result<std::shared_ptr<Tokenizer::Parts>> read_folder(const std::filesystem::path& folder) {
+  FREEHOLD_ASSIGN(const JsonFile tokenizer, JsonFile::open(folder / "tokenizer.json"));
+  FREEHOLD_ASSIGN(const std::optional<JsonFile> config,
+                  open_optional(folder / "tokenizer_config.json"));
+  FREEHOLD_ASSIGN(const std::optional<JsonFile> generation,
+                  open_optional(folder / "generation_config.json"));
+  const Json config_root = config ? config->root() : Json();
+  const Json generation_root = generation ? generation->root() : Json();
+  FREEHOLD_ASSIGN(auto parts, read_tokenizer(tokenizer.root(), config ? &config_root : nullptr));
+  FREEHOLD_TRY(read_template_files(folder, *parts));
+  FREEHOLD_TRY(find_ends(generation ? &generation_root : nullptr, *parts));
+  return parts;
+}
+
+}  // namespace
+
 Result<Tokenizer> Tokenizer::from_huggingface(const std::filesystem::path& folder) {
   auto parts = read_folder(folder);
   if (!parts) return base::in_context(folder.filename().string(), parts.error());
   return Tokenizer(std::move(*parts));
+}
+
+Result<Tokenizer> Tokenizer::from_json(std::string_view tokenizer_json) {
+  FREEHOLD_ASSIGN(const JsonFile file, JsonFile::parse(tokenizer_json, "tokenizer.json"));
+  FREEHOLD_ASSIGN(auto parts, read_tokenizer(file.root(), nullptr));
+  FREEHOLD_TRY(find_ends(nullptr, *parts));
+  return Tokenizer(std::move(parts));
 }
 
 }  // namespace freehold::tokenizer

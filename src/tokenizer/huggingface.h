@@ -1,8 +1,6 @@
 // The parts of tokenizer.json, each read into what encodes with it.
 #pragma once
 
-#include <memory>
-
 #include "tokenizer/json.h"
 #include "tokenizer/parts.h"
 
@@ -23,9 +21,5 @@ base::Result<HuggingFacePlan> read_pipeline(Json root, Tokenizer::Parts& parts);
 // kLimitExceeded.
 base::Status read_vocabulary(Json root, const Json* config, const HuggingFacePlan& plan,
                              Tokenizer::Parts& parts);
-
-// All of tokenizer.json and, of tokenizer_config.json (may be null), what concerns tokens and
-// templates; without the tokens that end an answer. Errors as above.
-base::Result<std::shared_ptr<Tokenizer::Parts>> read_tokenizer_json(Json root, const Json* config);
 
 }  // namespace freehold::tokenizer

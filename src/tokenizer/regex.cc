@@ -15,11 +15,13 @@ constexpr uint32_t kMatchLimit = 10'000'000;
 constexpr uint32_t kHeapLimitKib = 64 * 1024;
 constexpr size_t kJitStackBytes = 1024 * 1024;
 
-// White_Space, and what a word is made of, without brackets; \p{Z} would miss some and PCRE2's own
-// \s and \w have too many or too few.
+// White_Space, and what a word is made of (Alphabetic, M, Nd, Pc), without brackets; PCRE2's own \s
+// and \w have too many or too few.
 constexpr std::string_view kSpaceClass =
     R"(\x09-\x0d\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-constexpr std::string_view kWordClass = R"(\p{L}\p{M}\p{N}\p{Pc})";
+constexpr std::string_view kWordClass =
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169})"
+    R"(\x{1f170}-\x{1f189})";
 
 struct Free {
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }

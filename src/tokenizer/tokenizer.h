@@ -56,6 +56,8 @@ class Tokenizer {
   // Reads tokenizer.json and, where they exist, tokenizer_config.json, generation_config.json,
   // chat_template.jinja and additional_chat_templates/*.jinja. Errors as above, and kNotFound, kIo.
   static base::Result<Tokenizer> from_huggingface(const std::filesystem::path& folder);
+  // A tokenizer.json alone, from memory: no BOS of its own, no chat template.
+  static base::Result<Tokenizer> from_json(std::string_view tokenizer_json);
   // A GGUF file or a Hugging Face folder.
   static base::Result<Tokenizer> open(const std::filesystem::path& model);
 
