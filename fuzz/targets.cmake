@@ -1,6 +1,7 @@
 # The fuzz targets: NAME_fuzz.cc defines LLVMFuzzerTestOneInput, NAME_fuzz_deps are the rooms it
 # needs, corpus/NAME its kept inputs. fuzz/ builds each with libFuzzer; tests/fuzz_replay runs each
 # over its corpus in every build.
-set(fuzz_targets gguf safetensors)
+set(fuzz_targets gguf safetensors huggingface)
 set(gguf_fuzz_deps gguf)
 set(safetensors_fuzz_deps gguf)
+set(huggingface_fuzz_deps gguf)

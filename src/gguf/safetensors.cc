@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "base/checked.h"
 #include "gguf/reader.h"
@@ -301,8 +302,8 @@ Result<std::vector<SafeTensor>> parse_safetensors(std::span<const std::byte> byt
     FREEHOLD_ASSIGN(SafeTensor tensor, check(entry, buffer));
     tensors.push_back(std::move(tensor));
   }
-  std::ranges::stable_sort(tensors, {}, [](const SafeTensor& tensor) {
-    return std::pair(tensor.data.data(), tensor.data.size());
+  std::ranges::sort(tensors, {}, [](const SafeTensor& tensor) {
+    return std::tuple(tensor.data.data(), tensor.data.size(), std::string_view(tensor.name));
   });
   FREEHOLD_TRY(check_cover(tensors, buffer));
   FREEHOLD_TRY(check_names(tensors));
