@@ -18,5 +18,13 @@ using Action = std::function<base::Status()>;
 void add_list(CLI::App& app, Action& action);
 void add_pull(CLI::App& app, Action& action);
 void add_remove(CLI::App& app, Action& action);
+void add_inspect(CLI::App& app, Action& action);
+void add_tokenize(CLI::App& app, Action& action);
+void add_render(CLI::App& app, Action& action);
+void add_run(CLI::App& app, Action& action);
+void add_bench(CLI::App& app, Action& action);
+void add_logits(CLI::App& app, Action& action);
+void add_perplexity(CLI::App& app, Action& action);
+void add_quantize(CLI::App& app, Action& action);
 
 }  // namespace freehold::app

@@ -27,9 +27,17 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("`freehold COMMAND --help` has the options and examples of each.");
   Action action;
+  add_run(app, action);
   add_list(app, action);
   add_pull(app, action);
   add_remove(app, action);
+  add_inspect(app, action);
+  add_tokenize(app, action);
+  add_render(app, action);
+  add_bench(app, action);
+  add_logits(app, action);
+  add_perplexity(app, action);
+  add_quantize(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,0 +1,270 @@
+// `freehold bench`: a model's speed beside the machine's own limits.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "command.h"
+#include "engine_options.h"
+#include "gguf/gguf.h"
+#include "json_file.h"
+#include "machine_limits.h"
+#include "model_facts.h"
+#include "progress.h"
+#include "store.h"
+#include "text.h"
+
+namespace freehold::app {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using base::Status;
+
+struct BenchOptions {
+  EngineArguments engine;
+  uint32_t prompt = 512;
+  uint32_t generate = 64;
+  uint32_t depth = 0;
+  uint32_t streams = 1;
+  uint32_t repeat = 3;
+  bool json = false;
+};
+
+// Ids that no earlier call gave, so that nothing comes from the prefix cache.
+std::vector<TokenId> fresh_tokens(uint32_t n, uint32_t vocabulary) {
+  static uint64_t state = 1;
+  std::vector<TokenId> ids(n);
+  for (TokenId& id : ids) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    id = static_cast<TokenId>((state >> 33) % vocabulary);
+  }
+  return ids;
+}
+
+// Requests running side by side, timed by the arrival of their tokens.
+class Race {
+ public:
+  // Each of `n` requests has `prompt` tokens and makes `generate`. Errors: the engine's.
+  Status run(Engine& engine, uint32_t n, uint32_t prompt, uint32_t generate) {
+    std::vector<std::unique_ptr<Stream>> streams;
+    start_us_ = base::now_us();
+    lanes_.assign(n, {});
+    for (uint32_t i = 0; i < n; ++i) {
+      Request request;
+      request.prompt = fresh_tokens(prompt, engine.info().vocabulary);
+      request.max_tokens = generate;
+      request.on_event = [this, i](const Event& event) { take(i, event); };
+      FREEHOLD_ASSIGN(auto stream, engine.submit(std::move(request)));
+      streams.push_back(std::move(stream));
+    }
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return n_finished_ == lanes_.size(); });
+    if (error_) return std::unexpected(*error_);
+    return {};
+  }
+
+  // Prompt tokens a second, until the first token of the last request.
+  double prompt_tps(uint32_t prompt) const {
+    uint64_t last = start_us_ + 1;
+    for (const Lane& lane : lanes_) last = std::max(last, lane.times_us.front());
+    return static_cast<double>(prompt) * static_cast<double>(lanes_.size()) * 1e6 /
+           static_cast<double>(last - start_us_);
+  }
+
+  // Tokens a second, while all requests were generating.
+  double generate_tps() const {
+    uint64_t from = 0;
+    uint64_t to = UINT64_MAX;
+    for (const Lane& lane : lanes_) {
+      from = std::max(from, lane.times_us.front());
+      to = std::min(to, lane.times_us.back());
+    }
+    uint64_t n = 0;
+    for (const Lane& lane : lanes_) {
+      for (const uint64_t time : lane.times_us) n += time > from && time <= to ? 1 : 0;
+    }
+    return to > from ? static_cast<double>(n) * 1e6 / static_cast<double>(to - from) : 0;
+  }
+
+ private:
+  struct Lane {
+    std::vector<uint64_t> times_us;
+  };
+
+  void take(uint32_t lane, const Event& event) {
+    const uint64_t now = base::now_us();
+    const std::lock_guard lock(mutex_);
+    if (event.kind == Event::Kind::kToken) {
+      lanes_[lane].times_us.push_back(now);
+      return;
+    }
+    if (event.error) error_ = event.error;
+    if (lanes_[lane].times_us.empty()) lanes_[lane].times_us.push_back(now);
+    ++n_finished_;
+    done_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable done_;
+  std::vector<Lane> lanes_;
+  size_t n_finished_ = 0;
+  std::optional<base::Error> error_;
+  uint64_t start_us_ = 0;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return n == 0 ? 0 : (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
+struct Speeds {
+  double prompt_tps = 0;
+  double generate_tps = 0;
+};
+
+Result<Speeds> measure_speeds(Engine& engine, const BenchOptions& options) {
+  std::vector<double> prompt;
+  std::vector<double> generate;
+  ProgressBar bar("bench");
+  // The first round warms up and is not counted.
+  for (uint32_t i = 0; i <= options.repeat; ++i) {
+    bar.share(static_cast<double>(i) / (options.repeat + 1), "prompt");
+    if (options.prompt > 0) {
+      Race race;
+      FREEHOLD_TRY(race.run(engine, options.streams, options.prompt, 1));
+      if (i > 0) prompt.push_back(race.prompt_tps(options.prompt));
+    }
+    bar.share((i + 0.5) / (options.repeat + 1), "generation");
+    if (options.generate > 0) {
+      Race race;
+      FREEHOLD_TRY(
+          race.run(engine, options.streams, std::max(1U, options.depth), options.generate + 1));
+      if (i > 0) generate.push_back(race.generate_tps());
+    }
+  }
+  return Speeds{median(prompt), median(generate)};
+}
+
+CacheWidth width_of(const std::string& kv) {
+  if (kv == "f32") return CacheWidth::kF32;
+  return kv == "q8_0" ? CacheWidth::kQ8_0 : CacheWidth::kF16;
+}
+
+// Speeds in the machine's own terms.
+struct Measured {
+  Speeds speeds;
+  MachineLimits limits;
+  double bytes_per_token = 0;  // read to generate one, weights and cache
+  double ops_per_token = 0;    // int8, of a prompt
+  double used_gbps() const { return speeds.generate_tps * bytes_per_token / 1e9; }
+  double used_tops() const { return speeds.prompt_tps * ops_per_token / 1e12; }
+  double prompt_share() const { return used_tops() / limits.int8_tops; }
+  double generate_share() const { return used_gbps() / limits.read_gbps; }
+};
+
+// Streams in one step share a reading of the weights, each reads its own cache.
+double bytes_per_token(const ModelFacts& facts, const BenchOptions& options) {
+  const uint64_t depth = options.depth + options.generate / 2;
+  const auto cache = cache_bytes(facts.shape, width_of(options.engine.kv), depth);
+  return static_cast<double>(facts.active_bytes) / options.streams + static_cast<double>(cache);
+}
+
+void print(const Measured& measured, const ModelInfo& info, const BenchOptions& options) {
+  fmt::print("{}\n", describe(info));
+  std::vector<std::vector<std::string>> rows = {{"", "TOKENS/S", "USES", "LIMIT", "SHARE"}};
+  rows.push_back({fmt::format("prompt {}", options.prompt),
+                  fmt::format("{:.1f}", measured.speeds.prompt_tps),
+                  fmt::format("{:.3f} int8 TOPS", measured.used_tops()),
+                  fmt::format("{:.3f}", measured.limits.int8_tops),
+                  fmt::format("{:.0f} %", 100 * measured.prompt_share())});
+  rows.push_back({fmt::format("generation {} at {}", options.generate, options.depth),
+                  fmt::format("{:.1f}", measured.speeds.generate_tps),
+                  fmt::format("{:.2f} GB/s", measured.used_gbps()),
+                  fmt::format("{:.2f}", measured.limits.read_gbps),
+                  fmt::format("{:.0f} %", 100 * measured.generate_share())});
+  fmt::print("{}", table(rows, {1, 2, 3, 4}));
+}
+
+Json as_json(const Measured& measured, const ModelInfo& info, const BenchOptions& options) {
+  return {{"model", info.name},
+          {"architecture", info.architecture},
+          {"isa", info.isa},
+          {"threads", info.threads},
+          {"kv", options.engine.kv},
+          {"prompt", options.prompt},
+          {"generate", options.generate},
+          {"depth", options.depth},
+          {"streams", options.streams},
+          {"repeat", options.repeat},
+          {"prompt_tps", measured.speeds.prompt_tps},
+          {"generate_tps", measured.speeds.generate_tps},
+          {"read_gbps", measured.limits.read_gbps},
+          {"int8_tops", measured.limits.int8_tops},
+          {"prompt_tops", measured.used_tops()},
+          {"generate_gbps", measured.used_gbps()},
+          {"prompt_share", measured.prompt_share()},
+          {"generate_share", measured.generate_share()},
+          {"bytes_per_token", measured.bytes_per_token},
+          {"ops_per_token", measured.ops_per_token},
+          {"weights_bytes", info.weights_bytes}};
+}
+
+Status bench(BenchOptions options) {
+  if (options.prompt == 0 && options.generate == 0) {
+    return fail(ErrorCode::kInvalidArgument,
+                "bench with --prompt 0 and --generate 0 has nothing to do");
+  }
+  FREEHOLD_ASSIGN(const auto path, resolve_model(options.engine.model));
+  FREEHOLD_ASSIGN(const auto directory, gguf::Directory::open(path));
+  FREEHOLD_ASSIGN(const ModelFacts facts, model_facts(directory));
+  const uint32_t longest = std::max(options.prompt + 1, options.depth + options.generate + 2);
+  if (options.engine.context == 0) options.engine.context = longest;
+  EngineOptions how;
+  how.max_sequences = options.streams;
+  FREEHOLD_ASSIGN(const auto engine, load_engine(options.engine, how));
+  FREEHOLD_ASSIGN(const kernels::Isa isa, kernels::select_isa(engine->info().isa));
+  Measured measured;
+  measured.limits = measure_machine(isa, engine->info().threads);
+  FREEHOLD_ASSIGN(measured.speeds, measure_speeds(*engine, options));
+  measured.bytes_per_token = bytes_per_token(facts, options);
+  measured.ops_per_token = 2.0 * static_cast<double>(facts.active_block_parameters);
+  if (options.json) {
+    fmt::print("{}\n", to_text(as_json(measured, engine->info(), options), 2));
+  } else {
+    print(measured, engine->info(), options);
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Action& action) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = app.add_subcommand("bench", "A model's speed, beside the machine's limits");
+  add_engine_arguments(*command, options->engine);
+  const auto count = [&](const char* name, uint32_t& into, const char* about) {
+    command->add_option(name, into, about)->capture_default_str();
+  };
+  count("--prompt", options->prompt, "Tokens of the prompt that is timed");
+  count("--generate", options->generate, "Tokens that are generated");
+  count("--depth", options->depth, "Tokens before the generated ones");
+  count("--streams", options->streams, "Requests at once");
+  count("--repeat", options->repeat, "Times; the median counts");
+  command->get_option("--streams")->check(CLI::Range(1, 4096));
+  command->get_option("--repeat")->check(CLI::Range(1, 1000));
+  command->add_flag("--json", options->json, "For machines");
+  command->footer(
+      "Limits are measured in the same minute: reading memory for generation, int8 operations for\n"
+      "prompts.\n\nExample:\n  freehold bench smollm2 --prompt 512 --generate 64");
+  command->callback([options, &action] { action = [options] { return bench(*options); }; });
+}
+
+}  // namespace freehold::app

@@ -1,0 +1,58 @@
+#include "engine_options.h"
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+
+#include "progress.h"
+#include "store.h"
+#include "text.h"
+
+namespace freehold::app {
+
+void add_engine_arguments(CLI::App& command, EngineArguments& arguments) {
+  command.add_option("MODEL", arguments.model, "A name in the store, a .gguf file, or a folder")
+      ->required();
+  command.add_option("--threads", arguments.threads, "Default: the physical cores")
+      ->check(CLI::Range(0, 4096));
+  command.add_option("--isa", arguments.isa,
+                     "scalar, avx2 or avx512; default: the best there is. Never changes a result");
+  command.add_option("--kv", arguments.kv, "How the cache keeps numbers: f16, f32 or q8_0")
+      ->capture_default_str();
+  command.add_option("--context", arguments.context,
+                     "Longest sequence in tokens; default: the model's, or what fits");
+  command.add_option("--batch", arguments.batch, "Tokens a step at most")
+      ->check(CLI::Range(0, 65536));
+}
+
+base::Result<std::unique_ptr<Engine>> load_engine(const EngineArguments& arguments,
+                                                  EngineOptions options) {
+  FREEHOLD_ASSIGN(const auto path, resolve_model(arguments.model));
+  options.threads = arguments.threads;
+  options.isa = arguments.isa;
+  options.context_tokens = arguments.context;
+  if (arguments.batch > 0) options.step_tokens = arguments.batch;
+  if (arguments.kv == "f16") {
+    options.kv = KvType::kF16;
+  } else if (arguments.kv == "f32") {
+    options.kv = KvType::kF32;
+  } else if (arguments.kv == "q8_0") {
+    options.kv = KvType::kQ8_0;
+  } else {
+    return base::fail(base::ErrorCode::kInvalidArgument,
+                      "--kv " + arguments.kv + ": the cache's types are f16, f32 and q8_0");
+  }
+  ProgressBar bar(path.filename().string());
+  options.progress = [&bar](double share, std::string_view what) { bar.share(share, what); };
+  return Engine::load(path, options);
+}
+
+std::string describe(const ModelInfo& info) {
+  return fmt::format(
+      "{} ({}): {} of weights, {} of cache for {} tokens, {} to work in; {}, {} thread{}",
+      info.name.empty() ? "unnamed" : info.name, info.architecture, human_bytes(info.weights_bytes),
+      human_bytes(info.kv_bytes), info.context_tokens, human_bytes(info.scratch_bytes), info.isa,
+      info.threads, info.threads == 1 ? "" : "s");
+}
+
+}  // namespace freehold::app

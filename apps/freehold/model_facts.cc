@@ -1,0 +1,167 @@
+#include "model_facts.h"
+
+#include <algorithm>
+
+#include "base/checked.h"
+
+namespace freehold::app {
+namespace {
+
+using base::Result;
+
+constexpr uint64_t kMaxLayers = 4096;
+constexpr uint64_t kStepTokens = 512;
+
+// Keys under the architecture's prefix.
+class Keys {
+ public:
+  Keys(const gguf::Metadata& metadata, std::string architecture)
+      : metadata_(metadata), prefix_(std::move(architecture) + ".") {}
+
+  Result<uint64_t> count(std::string_view key, uint64_t otherwise) const {
+    FREEHOLD_ASSIGN(const auto value, metadata_.unsigned_integer(prefix_ + std::string(key)));
+    return value.value_or(otherwise);
+  }
+  // One value a layer.
+  Result<std::vector<uint64_t>> per_layer(std::string_view key, uint64_t layers,
+                                          uint64_t otherwise) const {
+    FREEHOLD_ASSIGN(auto values, metadata_.per_layer(prefix_ + std::string(key), layers));
+    return values ? std::move(*values) : std::vector<uint64_t>(layers, otherwise);
+  }
+
+ private:
+  const gguf::Metadata& metadata_;
+  std::string prefix_;
+};
+
+// What a token leaves in the cache: a key and a value a KV head, or one latent row where there is
+// latent attention.
+Result<uint64_t> cache_values(const Keys& keys, const ModelShape& shape,
+                              const std::vector<uint64_t>& kv_heads) {
+  const uint64_t head = shape.heads > 0 ? shape.hidden / shape.heads : 0;
+  FREEHOLD_ASSIGN(const uint64_t latent, keys.count("attention.kv_lora_rank", 0));
+  FREEHOLD_ASSIGN(const uint64_t rotated, keys.count("rope.dimension_count", head));
+  FREEHOLD_ASSIGN(const uint64_t key, keys.count("attention.key_length", head));
+  FREEHOLD_ASSIGN(const uint64_t value, keys.count("attention.value_length", head));
+  uint64_t sum = 0;
+  for (const uint64_t n : kv_heads) {
+    const auto width = base::checked_add(latent > 0 ? latent : key, latent > 0 ? rotated : value);
+    const auto layer = width ? base::checked_mul(*width, latent > 0 ? 1 : n) : std::nullopt;
+    const auto next = layer ? base::checked_add(sum, *layer) : std::nullopt;
+    if (!next) return base::fail(base::ErrorCode::kBadFormat, "the cache's size overflows");
+    sum = *next;
+  }
+  return sum;
+}
+
+Result<ModelShape> read_shape(const gguf::Directory& directory, const std::string& architecture) {
+  const Keys keys(directory.metadata(), architecture);
+  ModelShape shape;
+  FREEHOLD_ASSIGN(shape.layers, keys.count("block_count", 0));
+  if (shape.layers > kMaxLayers) {
+    return base::fail(
+        base::ErrorCode::kBadFormat,
+        "block_count is " + std::to_string(shape.layers) + ", more than any model has");
+  }
+  FREEHOLD_ASSIGN(shape.hidden, keys.count("embedding_length", 0));
+  FREEHOLD_ASSIGN(const auto heads, keys.per_layer("attention.head_count", shape.layers, 0));
+  shape.heads = heads.empty() ? 0 : *std::max_element(heads.begin(), heads.end());
+  FREEHOLD_ASSIGN(const auto kv_heads,
+                  keys.per_layer("attention.head_count_kv", shape.layers, shape.heads));
+  shape.kv_heads = kv_heads.empty() ? 0 : *std::max_element(kv_heads.begin(), kv_heads.end());
+  FREEHOLD_ASSIGN(const auto inner, keys.per_layer("feed_forward_length", shape.layers, 0));
+  shape.feed_forward = inner.empty() ? 0 : *std::max_element(inner.begin(), inner.end());
+  FREEHOLD_ASSIGN(shape.experts, keys.count("expert_count", 0));
+  FREEHOLD_ASSIGN(shape.experts_used, keys.count("expert_used_count", 0));
+  FREEHOLD_ASSIGN(shape.context, keys.count("context_length", 0));
+  if (const auto* embedding = directory.find("token_embd.weight")) {
+    shape.vocabulary = embedding->shape[1];
+  }
+  FREEHOLD_ASSIGN(shape.cache_values_per_token, cache_values(keys, shape, kv_heads));
+  return shape;
+}
+
+// The share of a tensor that one token reads: a row of the embedding, the chosen experts.
+double share_read(const gguf::Directory& directory, const gguf::Tensor& tensor,
+                  const ModelShape& shape) {
+  const bool tied = directory.find("output.weight") == nullptr;
+  if (tensor.name == "token_embd.weight" && !tied) {
+    return 1.0 / static_cast<double>(std::max<uint64_t>(1, tensor.shape[1]));
+  }
+  const bool routed = shape.experts > 0 && tensor.name.find("_exps.") != std::string::npos;
+  if (!routed) return 1;
+  return static_cast<double>(shape.experts_used) / static_cast<double>(shape.experts);
+}
+
+}  // namespace
+
+Result<ModelFacts> model_facts(const gguf::Directory& directory) {
+  ModelFacts facts;
+  const auto& metadata = directory.metadata();
+  FREEHOLD_ASSIGN(const auto architecture, metadata.text("general.architecture"));
+  FREEHOLD_ASSIGN(const auto name, metadata.text("general.name"));
+  facts.architecture = architecture.value_or("unknown");
+  facts.name = name.value_or("");
+  FREEHOLD_ASSIGN(facts.shape, read_shape(directory, facts.architecture));
+  std::map<std::string, TypeFacts> types;
+  double active_bytes = 0;
+  double active_parameters = 0;
+  double active_block_parameters = 0;
+  for (const gguf::Tensor& tensor : directory.tensors()) {
+    TypeFacts& type = types[std::string(quant::info(tensor.type).name)];
+    type.n_tensors += 1;
+    type.parameters += tensor.n_elements();
+    type.bytes += tensor.data.size();
+    const double share = share_read(directory, tensor, facts.shape);
+    active_bytes += share * static_cast<double>(tensor.data.size());
+    const double parameters = share * static_cast<double>(tensor.n_elements());
+    active_parameters += parameters;
+    const bool is_matrix = tensor.n_dims > 1 && tensor.name.starts_with("blk.");
+    active_block_parameters += is_matrix ? parameters : 0;
+  }
+  for (auto& [type, sums] : types) {
+    sums.type = type;
+    facts.parameters += sums.parameters;
+    facts.weight_bytes += sums.bytes;
+    facts.types.push_back(sums);
+  }
+  facts.active_bytes = static_cast<uint64_t>(active_bytes);
+  facts.active_block_parameters = static_cast<uint64_t>(active_block_parameters);
+  facts.active_parameters = static_cast<uint64_t>(active_parameters);
+  std::sort(facts.types.begin(), facts.types.end(),
+            [](const TypeFacts& a, const TypeFacts& b) { return a.bytes > b.bytes; });
+  return facts;
+}
+
+uint64_t cache_bytes(const ModelShape& shape, CacheWidth width, uint64_t tokens) {
+  constexpr uint64_t kBlock = 32;  // positions a cache block
+  const uint64_t rounded = (tokens + kBlock - 1) / kBlock * kBlock;
+  const auto values = base::checked_mul(shape.cache_values_per_token, rounded);
+  if (!values || *values > UINT64_MAX / 4) return UINT64_MAX;
+  switch (width) {
+    case CacheWidth::kF16:
+      return *values * 2;
+    case CacheWidth::kF32:
+      return *values * 4;
+    case CacheWidth::kQ8_0:
+      return *values / 32 * 34;
+  }
+  return UINT64_MAX;
+}
+
+uint64_t scratch_bytes(const ModelShape& shape, uint64_t tokens) {
+  const uint64_t attention = shape.heads > 0 ? 4 * shape.hidden : shape.hidden;
+  const uint64_t inner = 2 * shape.feed_forward;
+  const uint64_t per_token = (4 * shape.hidden + attention + inner) * sizeof(float);
+  return per_token * tokens + shape.vocabulary * sizeof(float) * 16;
+}
+
+uint64_t fitting_context(const ModelFacts& facts, CacheWidth width, uint64_t available_bytes) {
+  const uint64_t fixed = facts.weight_bytes + scratch_bytes(facts.shape, kStepTokens);
+  if (fixed >= available_bytes) return 0;
+  const uint64_t per_block = cache_bytes(facts.shape, width, 32);
+  if (per_block == 0) return facts.shape.context;
+  return std::min((available_bytes - fixed) / per_block * 32, facts.shape.context);
+}
+
+}  // namespace freehold::app

@@ -1,0 +1,10 @@
+// The entry point of the probe for scalar; see kernels/probe.h.
+#pragma once
+
+#include "kernels/probe.h"
+
+namespace freehold::kernels::scalar {
+
+uint64_t int8_probe(uint64_t rounds, int32_t* sink);
+
+}  // namespace freehold::kernels::scalar
