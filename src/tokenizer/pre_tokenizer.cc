@@ -113,6 +113,18 @@ base::Status PreTokenizer::run(size_t stage, std::string_view fragment, OnWord o
   return status;
 }
 
+std::optional<std::string_view> PreTokenizer::gguf_name(bool ignore_merges) const {
+  const auto same = [](const Stage& stage, std::string_view pattern) {
+    return stage.scanner != nullptr && stage.scanner == scanner_for(pattern);
+  };
+  for (const Row& row : rows()) {
+    if (row.ignore_merges == ignore_merges && std::ranges::equal(stages_, row.stages, same)) {
+      return row.name;
+    }
+  }
+  return std::nullopt;
+}
+
 base::Result<NamedPreTokenizer> named_pre_tokenizer(std::string_view name) {
   const auto row = std::ranges::find(rows(), name, &Row::name);
   if (row == rows().end()) {

@@ -2,6 +2,7 @@
 // piece that the ones before left.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,6 +26,10 @@ class PreTokenizer {
 
   // `fragment` is valid UTF-8; words come in order and none is empty. Errors: see Regex::for_each.
   base::Status split(std::string_view fragment, OnWord on_word) const;
+
+  // What GGUF calls these stages where words that are tokens are (or are not) looked up whole
+  // before merging; nothing when it has no name for them.
+  std::optional<std::string_view> gguf_name(bool ignore_merges) const;
 
  private:
   struct Stage {
