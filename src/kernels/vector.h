@@ -103,7 +103,8 @@ struct VectorKernels {
   void (*f16_to_f32)(const uint16_t* x, size_t n, float* out);
   void (*bf16_to_f32)(const uint16_t* x, size_t n, float* out);
 
-  // One position's key, value or latent row x[dim] into place `slot` of a block. F16 saturates at
+  // One position's key or value x[dim] into place `slot` of a block; a latent row goes in like a
+  // value. F16 saturates at
   // +-65504. Q8_0 scales are half(max |x| / 127) of each 32; a group that is not all finite gets a
   // NaN scale.
   void (*store_key)(CacheType type, const float* x, size_t dim, std::byte* block, size_t slot);
@@ -123,7 +124,6 @@ struct VectorKernels {
   void (*merge_latent_chunks)(const LatentTile& tile, ChunkRange chunks, const float* partials);
 };
 
-// Latent rows are stored like values.
 const VectorKernels& vector_kernels(Isa isa);
 
 }  // namespace freehold::kernels

@@ -154,6 +154,16 @@ TEST(VectorConvert, CacheBlocksAreTheSameEverywhere) {
   }
 }
 
+TEST(VectorConvert, CacheBlockSizes) {
+  EXPECT_EQ(key_block_bytes(CacheType::kF16, 128), 32U * 128 * 2);
+  EXPECT_EQ(value_block_bytes(CacheType::kF32, 72), 32U * 72 * 4);
+  EXPECT_EQ(latent_block_bytes(CacheType::kQ8_0, 576), 32U * (576 + 18 * 2));
+  EXPECT_TRUE(cache_dim_fits(CacheType::kF16, 72));
+  EXPECT_FALSE(cache_dim_fits(CacheType::kQ8_0, 72));
+  EXPECT_FALSE(cache_dim_fits(CacheType::kF32, 12));
+  EXPECT_FALSE(cache_dim_fits(CacheType::kF32, 0));
+}
+
 TEST(VectorConvert, CacheLayoutAndSaturation) {
   const VectorKernels& k = vector_kernels(Isa::kScalar);
   Floats x(8, 0.0F);

@@ -60,6 +60,14 @@ inline __m512i cvtepi16_epi32(__m256i a) {
   return join<__m512i>(_mm256_cvtepi16_epi32(half_of<__m128i>(a, 0)),
                        _mm256_cvtepi16_epi32(half_of<__m128i>(a, 1)));
 }
+inline __m512i madd_epi16(__m512i a, __m512i b) {
+  return join<__m512i>(_mm256_madd_epi16(half_of<__m256i>(a, 0), half_of<__m256i>(b, 0)),
+                       _mm256_madd_epi16(half_of<__m256i>(a, 1), half_of<__m256i>(b, 1)));
+}
+inline __m512i srai_epi32(__m512i a, int count) {
+  return join<__m512i>(_mm256_srai_epi32(half_of<__m256i>(a, 0), count),
+                       _mm256_srai_epi32(half_of<__m256i>(a, 1), count));
+}
 // Keeps the low byte of each lane.
 inline __m128i cvtepi32_epi8(__m512i a) {
   int lanes[16];
@@ -74,6 +82,7 @@ inline __m128i cvtepi32_epi8(__m512i a) {
 }  // namespace freehold::kernels::emulated
 
 #undef _mm512_cvtps_ph
+#undef _mm512_madd_epi16  // SIMDe 0.7.4 gives it the parameters of another
 #define _mm512_cvtph_ps(a) ::freehold::kernels::emulated::cvtph_ps(a)
 #define _mm512_cvtps_ph(a, rounding) ::freehold::kernels::emulated::cvtps_ph(a)
 #define _mm512_cvtps_epi32(a) ::freehold::kernels::emulated::cvtps_epi32(a)
@@ -82,6 +91,8 @@ inline __m128i cvtepi32_epi8(__m512i a) {
 #define _mm512_cvtepu8_epi32(a) ::freehold::kernels::emulated::cvtepu8_epi32(a)
 #define _mm512_cvtepu16_epi32(a) ::freehold::kernels::emulated::cvtepu16_epi32(a)
 #define _mm512_cvtepi16_epi32(a) ::freehold::kernels::emulated::cvtepi16_epi32(a)
+#define _mm512_madd_epi16(a, b) ::freehold::kernels::emulated::madd_epi16(a, b)
+#define _mm512_srai_epi32(a, count) ::freehold::kernels::emulated::srai_epi32(a, count)
 #define _mm512_cvtepi32_epi8(a) ::freehold::kernels::emulated::cvtepi32_epi8(a)
 
 #endif
