@@ -126,7 +126,9 @@ Eval<Value> Interpreter::dispatch(const Expr& expr, Scope& scope) {
 [[gnu::noinline]] Eval<Value> Interpreter::eval_concat(const Expr& expr, Scope& scope) {
   FREEHOLD_ASSIGN(const std::vector<Value> parts, eval_all(expr.parts, scope));
   TextBuilder out(context_.heap);
-  for (const Value& part : parts) append_str(context_.heap, out, part);
+  for (const Value& part : parts) {
+    if (!append_str(context_.heap, out, part)) break;
+  }
   return out.finish();
 }
 

@@ -140,6 +140,7 @@ Eval<Value> filter_rejectattr(Context& context, const Value& subject, const Args
 
 // What an item is sorted by: an attribute of it if asked for, in lower case unless case matters.
 Eval<Value> sort_key(Context& context, Value item, const Value* attribute, bool case_sensitive) {
+  FREEHOLD_TRY(context.check());
   if (attribute != nullptr && !attribute->is(Kind::kNone)) {
     FREEHOLD_ASSIGN(item, attribute_path(context, item, *attribute));
   }
@@ -273,7 +274,7 @@ Eval<Value> filter_batch(Context& context, const Value& subject, const Args& arg
   }
   if (!row.empty()) {
     const bool fill = args[1] != nullptr && !args[1]->is(Kind::kNone);
-    while (fill && static_cast<int64_t>(row.size()) < n && context.heap.charge(16)) {
+    while (fill && static_cast<int64_t>(row.size()) < n && context.heap.charge(64)) {
       row.push_back(*args[1]);
     }
     rows.push_back(context.heap.sequence(std::move(row)));

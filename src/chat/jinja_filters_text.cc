@@ -26,7 +26,7 @@ void append_changed(TextBuilder& out, const Text& text, size_t begin, size_t end
     } else {
       append_code_point(piece, change(c));
     }
-    out.append(piece, trusted);
+    if (!out.append(piece, trusted)) return;
   }
 }
 
@@ -59,7 +59,7 @@ Eval<Value> filter_title(Context& context, const Value& subject, const Args&) {
   const std::string_view bytes = text.bytes();
   TextBuilder out(context.heap);
   bool begins = true;
-  for (size_t i = 0; i < bytes.size();) {
+  for (size_t i = 0; i < bytes.size() && !context.heap.exhausted();) {
     const size_t n = code_point_bytes(bytes, i);
     const int32_t c = code_point_at(bytes, i);
     append_changed(out, text, i, i + n, begins ? to_upper : to_lower);

@@ -204,6 +204,7 @@ Eval<Value> format_percent(Context& context, const Value& value, Spec spec) {
 
 Value pad_text(Context& context, const Text& text, int64_t width, char align,
                std::string_view fill) {
+  context.heap.charge(2 * text.size());
   const int64_t missing = width - static_cast<int64_t>(count_code_points(text.bytes()));
   TextBuilder out(context.heap);
   if (missing <= 0) {

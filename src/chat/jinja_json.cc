@@ -165,7 +165,8 @@ class Writer {
   void new_line(int64_t level) {
     if (style_.indent < 0) return;
     out_.append("\n", structure_);
-    out_.repeat(" ", static_cast<uint64_t>(style_.indent * level), structure_);
+    out_.repeat(" ", static_cast<uint64_t>(std::min<int64_t>(style_.indent, 1 << 24) * level),
+                structure_);
   }
 
   Eval<void> list(const Sequence& sequence, int64_t level) {

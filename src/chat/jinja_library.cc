@@ -224,7 +224,7 @@ Eval<Value> get_item(Context& context, const Value& subject, const Value& key) {
   } else if (key.is_integer() && (subject.is(Kind::kSequence) || subject.is(Kind::kText))) {
     const bool is_text = subject.is(Kind::kText);
     const bool indexed = is_text || subject.sequence->flavor < Sequence::Flavor::kView;
-    if (is_text) context.heap.charge(subject.text->size() / 4);
+    if (is_text) context.heap.charge(2 * subject.text->size());
     const auto n = static_cast<int64_t>(is_text ? count_code_points(subject.bytes())
                                                 : subject.sequence->items.size());
     const int64_t index = key.integer < 0 ? key.integer + n : key.integer;
@@ -287,7 +287,7 @@ Eval<int64_t> length(Context& context, const Value& value) {
     case Kind::kUndefined:
       return 0;
     case Kind::kText:
-      context.heap.charge(value.text->size() / 4);
+      context.heap.charge(2 * value.text->size());
       return static_cast<int64_t>(count_code_points(value.bytes()));
     case Kind::kDict:
       return static_cast<int64_t>(value.dict->entries.size());
@@ -307,7 +307,7 @@ Eval<bool> contains(Context& context, const Value& container, const Value& item)
       return context.fail(Fault::kTypeError, "'in <string>' requires string as left operand, not " +
                                                  std::string(type_name(item)));
     }
-    context.heap.charge(container.text->size() / 4);
+    context.heap.charge(container.text->size());
     FREEHOLD_TRY(context.check());
     return find_bytes(container.bytes(), item.bytes(), 0) != std::string_view::npos;
   }

@@ -26,7 +26,7 @@ Eval<Value> strip(Context& context, const Value& subject, const Args& args, bool
     FREEHOLD_ASSIGN(chars, text_argument(context, *args[0], "strip"));
   }
   const std::string_view bytes = subject.bytes();
-  context.heap.charge(bytes.size() * (chars == nullptr ? 1 : chars->size()) / 16);
+  context.heap.charge(bytes.size() * (chars == nullptr ? 1 : chars->size()) / 4);
   FREEHOLD_TRY(context.check());
   size_t begin = 0;
   size_t end = bytes.size();
@@ -103,8 +103,8 @@ std::vector<Value> split_words_from_right(Context& context, const Text& text, si
 // Offsets at which `separator` occurs without overlap.
 std::vector<size_t> occurrences(Context& context, std::string_view text, std::string_view what) {
   std::vector<size_t> out;
-  context.heap.charge(text.size() / 4);
-  for (size_t i = find_bytes(text, what, 0); i != kNone && context.heap.charge(16);
+  context.heap.charge(text.size());
+  for (size_t i = find_bytes(text, what, 0); i != kNone && context.heap.charge(32);
        i = find_bytes(text, what, i + what.size())) {
     out.push_back(i);
   }
@@ -138,7 +138,7 @@ Eval<Value> method_rsplit(Context& context, const Value& subject, const Args& ar
   if (separator->empty()) return context.fail(Fault::kValueError, "empty separator");
   std::vector<Value> out;
   size_t end = subject.text->size();
-  while (out.size() < max && context.heap.charge(end / 4)) {
+  while (out.size() < max && context.heap.charge(end)) {
     const size_t at = find_last_bytes(subject.bytes(), separator->bytes(), end);
     if (at == kNone) break;
     out.push_back(piece(context, *subject.text, at + separator->size(), end));
@@ -205,6 +205,8 @@ Eval<Value> has_affix(Context& context, const Value& subject, const Args& args, 
   for (const Value& affix : affixes) {
     FREEHOLD_ASSIGN(const Text* text, text_argument(context, affix, name));
     const std::string_view bytes = subject.bytes();
+    context.heap.charge(text->size() / 8);
+    FREEHOLD_TRY(context.check());
     if (at_end ? bytes.ends_with(text->bytes()) : bytes.starts_with(text->bytes())) {
       return Value::boolean(true);
     }
@@ -240,7 +242,7 @@ Eval<int64_t> find(Context& context, const Value& subject, const Args& args, boo
   FREEHOLD_ASSIGN(const Text* what,
                   text_argument(context, args[0] != nullptr ? *args[0] : Value::none(), "find"));
   const std::string_view bytes = subject.bytes();
-  context.heap.charge(bytes.size() / 2);
+  context.heap.charge(2 * bytes.size());
   FREEHOLD_TRY(context.check());
   size_t from = 0;
   if (args[1] != nullptr) {
@@ -327,8 +329,10 @@ Eval<Value> method_zfill(Context& context, const Value& subject, const Args& arg
 
 using Test = bool (*)(int32_t);
 
-Value all_of(const Value& subject, Test test) {
+Eval<Value> all_of(Context& context, const Value& subject, Test test) {
   const std::string_view bytes = subject.bytes();
+  context.heap.charge(4 * bytes.size());
+  FREEHOLD_TRY(context.check());
   for (size_t i = 0; i < bytes.size(); i += code_point_bytes(bytes, i)) {
     if (!test(code_point_at(bytes, i))) return Value::boolean(false);
   }
@@ -336,8 +340,10 @@ Value all_of(const Value& subject, Test test) {
 }
 
 // isupper and islower: no cased character of the other kind, and at least one of this.
-Value cased(const Value& subject, Test wanted, Test refused) {
+Eval<Value> cased(Context& context, const Value& subject, Test wanted, Test refused) {
   const std::string_view bytes = subject.bytes();
+  context.heap.charge(4 * bytes.size());
+  FREEHOLD_TRY(context.check());
   bool any = false;
   for (size_t i = 0; i < bytes.size(); i += code_point_bytes(bytes, i)) {
     const int32_t c = code_point_at(bytes, i);
@@ -347,23 +353,23 @@ Value cased(const Value& subject, Test wanted, Test refused) {
   return Value::boolean(any);
 }
 
-Eval<Value> method_isalnum(Context&, const Value& subject, const Args&) {
-  return all_of(subject, [](int32_t c) { return is_alphabetic(c) || is_digit(c); });
+Eval<Value> method_isalnum(Context& context, const Value& subject, const Args&) {
+  return all_of(context, subject, [](int32_t c) { return is_alphabetic(c) || is_digit(c); });
 }
-Eval<Value> method_isalpha(Context&, const Value& subject, const Args&) {
-  return all_of(subject, is_alphabetic);
+Eval<Value> method_isalpha(Context& context, const Value& subject, const Args&) {
+  return all_of(context, subject, is_alphabetic);
 }
-Eval<Value> method_isdigit(Context&, const Value& subject, const Args&) {
-  return all_of(subject, is_digit);
+Eval<Value> method_isdigit(Context& context, const Value& subject, const Args&) {
+  return all_of(context, subject, is_digit);
 }
-Eval<Value> method_isspace(Context&, const Value& subject, const Args&) {
-  return all_of(subject, is_space);
+Eval<Value> method_isspace(Context& context, const Value& subject, const Args&) {
+  return all_of(context, subject, is_space);
 }
-Eval<Value> method_isupper(Context&, const Value& subject, const Args&) {
-  return cased(subject, is_upper, is_lower);
+Eval<Value> method_isupper(Context& context, const Value& subject, const Args&) {
+  return cased(context, subject, is_upper, is_lower);
 }
-Eval<Value> method_islower(Context&, const Value& subject, const Args&) {
-  return cased(subject, is_lower, is_upper);
+Eval<Value> method_islower(Context& context, const Value& subject, const Args&) {
+  return cased(context, subject, is_lower, is_upper);
 }
 
 // Methods that do what the filter of the same name does.

@@ -124,14 +124,14 @@ Eval<Value> repeat(Context& context, const Value& subject, int64_t times) {
     if (subject.text->n_runs() == 1) {
       out.repeat(subject.bytes(), n, subject.text->trusted_at(0));
     } else if (!subject.text->empty()) {
-      for (uint64_t i = 0; i < n && !context.heap.exhausted(); ++i) out.append(*subject.text);
+      for (uint64_t i = 0; i < n && out.append(*subject.text); ++i) continue;
     }
     return out.finish();
   }
   const auto& items = subject.sequence->items;
   std::vector<Value> out;
   for (uint64_t i = 0; i < n && !items.empty(); ++i) {
-    if (!context.heap.charge(sizeof(Value) * items.size())) break;
+    if (!context.heap.charge(32 + sizeof(Value) * items.size())) break;
     out.insert(out.end(), items.begin(), items.end());
   }
   return context.heap.sequence(std::move(out), subject.sequence->flavor);

@@ -9,7 +9,7 @@ using base::ErrorCode;
 
 namespace {
 
-constexpr size_t kMaxSourceBytes = 256U << 10U;
+constexpr size_t kMaxSourceBytes = 128U << 10U;
 
 }  // namespace
 

@@ -11,6 +11,8 @@ namespace {
 // Containers inside containers; what walks them recurses that deep.
 constexpr uint32_t kMaxDepth = 100;
 constexpr size_t kIndexedEntries = 8;
+// What appending costs beside its bytes, so that many small pieces count for the time they take.
+constexpr uint64_t kCallCost = 32;
 
 }  // namespace
 
@@ -58,7 +60,7 @@ Value Heap::text(Text text) {
 }
 
 Value Heap::sequence(std::vector<Value> items, Sequence::Flavor flavor) {
-  charge(sizeof(Sequence) + sizeof(Value) * items.size());
+  charge(sizeof(Sequence) + 3 * sizeof(Value) * items.size());
   Sequence& made = sequences_.emplace_back();
   for (const Value& item : items) {
     if (item.is(Kind::kSequence)) made.depth = std::max(made.depth, item.sequence->depth + 1);
@@ -115,31 +117,33 @@ Value Heap::method(Method method) {
 
 bool TextBuilder::room_for(uint64_t bytes) {
   // The heap is charged for the bytes when the text is finished; here only for the work.
-  return heap_->charge(1 + bytes / 16) && text_.size() + bytes <= heap_->text_limit()
-             ? true
-             : heap_->charge(~uint64_t{0});
+  if (text_.size() + bytes > heap_->text_limit()) return heap_->charge(~uint64_t{0});
+  return heap_->charge(kCallCost + bytes / 16);
 }
 
-void TextBuilder::append(std::string_view bytes, bool trusted) {
-  if (room_for(bytes.size())) text_.append(bytes, trusted);
+bool TextBuilder::append(std::string_view bytes, bool trusted) {
+  if (!room_for(bytes.size())) return false;
+  text_.append(bytes, trusted);
+  return true;
 }
 
-void TextBuilder::append(const Text& text, size_t begin, size_t end) {
-  if (room_for(end - begin)) text_.append(text, begin, end);
+bool TextBuilder::append(const Text& text, size_t begin, size_t end) {
+  if (!room_for(end - begin)) return false;
+  text_.append(text, begin, end);
+  return true;
 }
 
-void TextBuilder::repeat(std::string_view bytes, uint64_t times, bool trusted) {
-  if (bytes.empty()) return;
-  if (times > heap_->text_limit() / bytes.size()) {
-    heap_->charge(~uint64_t{0});
-    return;
-  }
+bool TextBuilder::repeat(std::string_view bytes, uint64_t times, bool trusted) {
+  if (bytes.empty()) return true;
+  if (times > heap_->text_limit() / bytes.size()) return heap_->charge(~uint64_t{0});
   // In blocks, so that a million short ones are not a million steps.
   const uint64_t at_once = std::max<uint64_t>(1, std::min<uint64_t>(times, 4096 / bytes.size()));
   std::string block;
   for (uint64_t i = 0; i < at_once; ++i) block += bytes;
-  for (; times >= at_once && !heap_->exhausted(); times -= at_once) append(block, trusted);
-  append(std::string_view(block).substr(0, times * bytes.size()), trusted);
+  for (; times >= at_once; times -= at_once) {
+    if (!append(block, trusted)) return false;
+  }
+  return append(std::string_view(block).substr(0, times * bytes.size()), trusted);
 }
 
 std::string float_text(double value) {
@@ -180,56 +184,55 @@ void append_escaped(std::string& out, int32_t c, std::string_view raw) {
   }
 }
 
-void append_quoted(TextBuilder& out, const Text& text) {
+bool append_quoted(TextBuilder& out, const Text& text) {
   const std::string_view bytes = text.bytes();
   const bool has_single = bytes.find('\'') != std::string_view::npos;
   const char quote = has_single && bytes.find('"') == std::string_view::npos ? '"' : '\'';
   out.append(std::string_view(&quote, 1), true);
+  std::string piece;
   for (size_t i = 0; i < bytes.size();) {
     const size_t n = code_point_bytes(bytes, i);
-    std::string piece;
-    if (bytes[i] == '\\' || bytes[i] == quote) piece = "\\";
+    piece.clear();
+    if (bytes[i] == '\\' || bytes[i] == quote) piece += '\\';
     append_escaped(piece, code_point_at(bytes, i), bytes.substr(i, n));
-    out.append(piece, text.trusted_at(i));
+    if (!out.append(piece, text.trusted_at(i))) return false;
     i += n;
   }
-  out.append(std::string_view(&quote, 1), true);
+  return out.append(std::string_view(&quote, 1), true);
 }
 
-void append_sequence(Heap& heap, TextBuilder& out, const Sequence& sequence) {
+bool append_sequence(Heap& heap, TextBuilder& out, const Sequence& sequence) {
   const bool tuple = sequence.flavor == Sequence::Flavor::kTuple;
   if (sequence.flavor == Sequence::Flavor::kGenerator) {
-    out.append("<generator object>", true);
-    return;
+    return out.append("<generator object>", true);
   }
   out.append(tuple ? "(" : "[", true);
-  for (size_t i = 0; i < sequence.items.size() && !heap.exhausted(); ++i) {
+  for (size_t i = 0; i < sequence.items.size(); ++i) {
     if (i > 0) out.append(", ", true);
-    append_repr(heap, out, sequence.items[i]);
+    if (!append_repr(heap, out, sequence.items[i])) return false;
   }
-  out.append(tuple ? (sequence.items.size() == 1 ? ",)" : ")") : "]", true);
+  return out.append(tuple ? (sequence.items.size() == 1 ? ",)" : ")") : "]", true);
 }
 
-void append_dict(Heap& heap, TextBuilder& out, const Dict& dict) {
+bool append_dict(Heap& heap, TextBuilder& out, const Dict& dict) {
   out.append("{", true);
   bool first = true;
   for (const auto& [key, value] : dict.entries) {
-    if (heap.exhausted()) return;
     if (!first) out.append(", ", true);
     first = false;
     append_repr(heap, out, key);
     out.append(": ", true);
-    append_repr(heap, out, value);
+    if (!append_repr(heap, out, value)) return false;
   }
-  out.append("}", true);
+  return out.append("}", true);
 }
 
 }  // namespace
 
-void append_str(Heap& heap, TextBuilder& out, const Value& value) {
+bool append_str(Heap& heap, TextBuilder& out, const Value& value) {
   switch (value.kind) {
     case Kind::kUndefined:
-      return;
+      return true;
     case Kind::kNone:
       return out.append("None", true);
     case Kind::kBool:
@@ -256,12 +259,13 @@ void append_str(Heap& heap, TextBuilder& out, const Value& value) {
     case Kind::kMethod:
       return out.append("<function>", true);
   }
+  return true;
 }
 
-void append_repr(Heap& heap, TextBuilder& out, const Value& value) {
+bool append_repr(Heap& heap, TextBuilder& out, const Value& value) {
   if (value.is(Kind::kText)) return append_quoted(out, *value.text);
   if (value.is(Kind::kUndefined)) return out.append("Undefined", true);
-  append_str(heap, out, value);
+  return append_str(heap, out, value);
 }
 
 Value to_text(Heap& heap, const Value& value) {
@@ -314,7 +318,7 @@ bool equal_dicts(Heap& heap, const Dict& a, const Dict& b) {
 }  // namespace
 
 bool equal(Heap& heap, const Value& a, const Value& b) {
-  if (!heap.charge(16)) return false;
+  if (!heap.charge(kCallCost)) return false;
   if (a.is_number() && b.is_number()) {
     if (a.is_integer() && b.is_integer()) return a.integer == b.integer;
     if (a.is(Kind::kHuge) && b.is(Kind::kHuge)) return a.huge == b.huge;
@@ -346,7 +350,7 @@ bool equal(Heap& heap, const Value& a, const Value& b) {
 }
 
 std::optional<bool> less(Heap& heap, const Value& a, const Value& b) {
-  if (!heap.charge(16)) return false;
+  if (!heap.charge(kCallCost)) return false;
   if (a.is_number() && b.is_number()) {
     if (a.is_integer() && b.is_integer()) return a.integer < b.integer;
     if (a.is(Kind::kHuge) && b.is(Kind::kHuge)) return a.huge < b.huge;

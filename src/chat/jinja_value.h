@@ -169,14 +169,15 @@ class Heap {
   std::deque<Method> methods_;
 };
 
-// A text under construction that stops growing at the heap's limits.
+// A text under construction that stops growing at the heap's limits: what appends says whether
+// there was room, and loops may go by that or by Heap::exhausted.
 class TextBuilder {
  public:
   explicit TextBuilder(Heap& heap) : heap_(&heap) {}
-  void append(std::string_view bytes, bool trusted);
-  void append(const Text& text, size_t begin, size_t end);
-  void append(const Text& text) { append(text, 0, text.size()); }
-  void repeat(std::string_view bytes, uint64_t times, bool trusted);
+  bool append(std::string_view bytes, bool trusted);
+  bool append(const Text& text, size_t begin, size_t end);
+  bool append(const Text& text) { return append(text, 0, text.size()); }
+  bool repeat(std::string_view bytes, uint64_t times, bool trusted);
   const Text& text() const { return text_; }
   Value finish() { return heap_->text(std::move(text_)); }
 
@@ -187,8 +188,8 @@ class TextBuilder {
 };
 
 // Python's str() of a value, appended; repr() when quoted.
-void append_str(Heap& heap, TextBuilder& out, const Value& value);
-void append_repr(Heap& heap, TextBuilder& out, const Value& value);
+bool append_str(Heap& heap, TextBuilder& out, const Value& value);
+bool append_repr(Heap& heap, TextBuilder& out, const Value& value);
 Value to_text(Heap& heap, const Value& value);
 // Python's repr of a float.
 std::string float_text(double value);

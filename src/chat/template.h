@@ -21,7 +21,7 @@ namespace freehold::chat {
 using Json = nlohmann::ordered_json;
 
 struct RenderLimits {
-  uint64_t steps = 1'000'000;         // nodes evaluated
+  uint64_t steps = 500'000;           // nodes evaluated
   uint32_t depth = 320;               // nodes inside nodes, calls included
   uint64_t output_bytes = 8U << 20U;  // the prompt, and any one string
   uint64_t work_bytes = 96U << 20U;   // everything made or searched on the way
@@ -51,7 +51,7 @@ struct Program;  // the parsed template
 class Template {
  public:
   // Errors: kBadFormat (syntax; message has the line), kUnsupported (a statement we refuse),
-  // kLimitExceeded (source over 256 KiB, nesting of some 90 brackets or 190 blocks).
+  // kLimitExceeded (source over 128 KiB, nesting of some 90 brackets or 190 blocks).
   static base::Result<Template> parse(std::string_view source);
 
   // `variables` is an object; its members are the template's globals. Errors: kInvalidArgument
