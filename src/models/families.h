@@ -12,8 +12,14 @@ namespace freehold::models {
 using FamilyLoader = base::Result<std::unique_ptr<Model>> (*)(Loader& loader,
                                                               const Loader::Progress& progress);
 
+base::Result<std::unique_ptr<Model>> load_deepseek2(Loader&, const Loader::Progress&);
+base::Result<std::unique_ptr<Model>> load_glm4moe(Loader&, const Loader::Progress&);
+base::Result<std::unique_ptr<Model>> load_gpt_oss(Loader&, const Loader::Progress&);
 base::Result<std::unique_ptr<Model>> load_llama(Loader&, const Loader::Progress&);
+base::Result<std::unique_ptr<Model>> load_llama4(Loader&, const Loader::Progress&);
 base::Result<std::unique_ptr<Model>> load_qwen2(Loader&, const Loader::Progress&);
+base::Result<std::unique_ptr<Model>> load_qwen2moe(Loader&, const Loader::Progress&);
 base::Result<std::unique_ptr<Model>> load_qwen3(Loader&, const Loader::Progress&);
+base::Result<std::unique_ptr<Model>> load_qwen3moe(Loader&, const Loader::Progress&);
 
 }  // namespace freehold::models

@@ -123,27 +123,60 @@ Result<const gguf::Tensor*> Loader::tensor(std::string_view name) {
 
 Status Loader::matrix(std::string_view name, size_t n_in, size_t n_out, ops::Matrix& target,
                       size_t n_experts) {
-  FREEHOLD_ASSIGN(const gguf::Tensor* found, tensor(name));
-  FREEHOLD_TRY(check_shape(*found, {n_in, n_out, n_experts, 1}));
-  auto planned = ops::plan_matrix(machine_.isa(), found->type, n_in, n_out, n_experts);
-  if (!planned) return base::in_context("tensor `" + found->name + "`", planned.error());
-  target = *planned;
-  if (name.starts_with("blk.")) widest_ = std::max({widest_, n_in, n_out});
-  pending_.push_back({&target, found->data});
-  return {};
+  return expert_rows(name, {0, n_out}, n_in, n_out, target, n_experts);
 }
 
 Status Loader::matrix_rows(std::string_view name, RowRange range, size_t n_in, size_t n_out,
                            ops::Matrix& target) {
+  return expert_rows(name, range, n_in, n_out, target, 1);
+}
+
+Status Loader::expert_rows(std::string_view name, RowRange range, size_t n_in, size_t n_out,
+                           ops::Matrix& target, size_t n_experts) {
   FREEHOLD_ASSIGN(const gguf::Tensor* found, tensor(name));
-  FREEHOLD_TRY(check_shape(*found, {n_in, range.n_rows, 1, 1}));
-  auto planned = ops::plan_matrix(machine_.isa(), found->type, n_in, n_out, 1);
-  if (!planned) return base::in_context("tensor `" + found->name + "`", planned.error());
+  FREEHOLD_TRY(check_shape(*found, {n_in, range.n_rows, n_experts, 1}));
+  return bind_rows(*found, range, n_in, n_out, target, n_experts);
+}
+
+Status Loader::grouped_rows(std::string_view name, RowRange range, size_t n_in, size_t n_out,
+                            ops::Matrix& target, size_t n_experts) {
+  FREEHOLD_ASSIGN(const gguf::Tensor* found, tensor(name));
+  FREEHOLD_TRY(check_shape(*found, {n_in, range.n_rows * n_experts, 1, 1}));
+  return bind_rows(*found, range, n_in, n_out, target, n_experts);
+}
+
+Status Loader::bind_rows(const gguf::Tensor& from, RowRange range, size_t n_in, size_t n_out,
+                         ops::Matrix& target, size_t n_experts) {
+  auto planned = ops::plan_matrix(machine_.isa(), from.type, n_in, n_out, n_experts);
+  if (!planned) return base::in_context("tensor `" + from.name + "`", planned.error());
   target = *planned;
-  widest_ = std::max({widest_, n_in, n_out});
-  const size_t row_bytes = found->data.size() / range.n_rows;
+  if (from.name.starts_with("blk.")) widest_ = std::max({widest_, n_in, n_out});
+  const size_t row_bytes = from.data.size() / (range.n_rows * n_experts);
   pending_.push_back(
-      {&target, found->data.subspan(range.first_row * row_bytes, n_out * row_bytes)});
+      {&target, from.data.subspan(range.first_row * row_bytes), range.n_rows * row_bytes});
+  return {};
+}
+
+Result<std::vector<float>> Loader::decoded(std::string_view name, size_t n_in, size_t n_rows) {
+  FREEHOLD_ASSIGN(const gguf::Tensor* found, tensor(name));
+  FREEHOLD_TRY(check_shape(*found, {n_in, n_rows, 1, 1}));
+  if (!quant::info(found->type).decodable) {
+    return fail(ErrorCode::kUnsupported, "tensor `" + found->name + "` of type " +
+                                             std::string(quant::info(found->type).name));
+  }
+  std::vector<float> values(n_in * n_rows);
+  quant::decode_row(found->type, found->data.data(), values.size(), values.data());
+  return values;
+}
+
+Status Loader::matrix_of(std::vector<float> values, size_t n_in, size_t n_out, ops::Matrix& target,
+                         size_t n_experts) {
+  FREEHOLD_ASSIGN(target,
+                  ops::plan_matrix(machine_.isa(), quant::Type::kF32, n_in, n_out, n_experts));
+  widest_ = std::max({widest_, n_in, n_out});
+  made_.push_back(std::move(values));
+  pending_.push_back(
+      {&target, std::as_bytes(std::span(made_.back())), n_in * n_out * sizeof(float)});
   return {};
 }
 
@@ -194,11 +227,13 @@ Status Loader::pack(const Progress& progress) {
   size_t at = 0;
   for (const Pending& pending : pending_) {
     if (progress) progress(static_cast<double>(at) / static_cast<double>(total), "weights");
-    ops::pack(machine_, *pending.target, pending.native, memory_.data() + at);
+    ops::pack(machine_, *pending.target, pending.native, pending.expert_stride,
+              memory_.data() + at);
     at += aligned(pending.target->bytes());
   }
   if (progress) progress(1.0, "weights");
   pending_.clear();
+  made_.clear();
   return {};
 }
 

@@ -64,14 +64,24 @@ class Loader {
   // {n_in, n_out, n_experts}. Errors: kBadFormat (missing, another shape), kUnsupported (type).
   base::Status matrix(std::string_view name, size_t n_in, size_t n_out, ops::Matrix& target,
                       size_t n_experts = 1);
-  // Rows [first_row, first_row + n_out) of a tensor with n_rows rows in all (fused tensors); of
-  // every expert where there are several.
+  // Rows [first_row, first_row + n_out) of a tensor with n_rows rows in all (fused tensors).
   struct RowRange {
     size_t first_row;
     size_t n_rows;
   };
   base::Status matrix_rows(std::string_view name, RowRange range, size_t n_in, size_t n_out,
                            ops::Matrix& target);
+  // The same of every expert's n_rows rows.
+  base::Status expert_rows(std::string_view name, RowRange range, size_t n_in, size_t n_out,
+                           ops::Matrix& target, size_t n_experts);
+  // The same where the tensor is a matrix {n_in, n_experts * n_rows} and not a stack.
+  base::Status grouped_rows(std::string_view name, RowRange range, size_t n_in, size_t n_out,
+                            ops::Matrix& target, size_t n_experts);
+  // A matrix {n_in, n_rows} as floats, row by row; for weights that are wanted in another order.
+  base::Result<std::vector<float>> decoded(std::string_view name, size_t n_in, size_t n_rows);
+  // Binds a matrix made of floats, [n_experts][n_out][n_in].
+  base::Status matrix_of(std::vector<float> values, size_t n_in, size_t n_out, ops::Matrix& target,
+                         size_t n_experts);
   // A tensor of `n` numbers as floats. The optional one gives null when absent.
   base::Result<const float*> vector(std::string_view name, size_t n);
   base::Result<const float*> optional_vector(std::string_view name, size_t n);
@@ -91,9 +101,12 @@ class Loader {
  private:
   struct Pending {
     ops::Matrix* target;
-    std::span<const std::byte> native;
+    std::span<const std::byte> native;  // of the first expert's rows
+    size_t expert_stride;               // bytes from one expert's rows to the next one's
   };
   base::Result<const gguf::Tensor*> tensor(std::string_view name);
+  base::Status bind_rows(const gguf::Tensor& tensor, RowRange range, size_t n_in, size_t n_out,
+                         ops::Matrix& target, size_t n_experts);
   base::Status check_all_used() const;
 
   const gguf::Directory& directory_;
@@ -101,6 +114,7 @@ class Loader {
   std::string architecture_;
   std::set<std::string, std::less<>> used_;
   std::vector<Pending> pending_;
+  std::vector<std::vector<float>> made_;  // what matrix_of was given, until pack()
   std::vector<std::unique_ptr<float[]>> vectors_;
   WeightMemory memory_;
   size_t widest_ = 0;

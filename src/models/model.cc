@@ -66,6 +66,22 @@ base::Status Model::bind_ends(Loader& loader) {
   return loader.matrix(head, config_.hidden, vocabulary, head_);
 }
 
+base::Status Model::drop_prediction_layers(Loader& loader, uint32_t n_extra) {
+  if (n_extra >= config_.n_layers) {
+    return base::fail(base::ErrorCode::kBadFormat,
+                      "`" + loader.full_key("nextn_predict_layers") + "` leaves no layers");
+  }
+  config_.n_layers -= n_extra;
+  for (const gguf::Tensor& tensor : loader.directory().tensors()) {
+    for (uint32_t i = 0; i < n_extra; ++i) {
+      if (tensor.name.starts_with(layer_tensor(config_.n_layers + i, ""))) {
+        loader.ignore(tensor.name);
+      }
+    }
+  }
+  return {};
+}
+
 base::Status Model::finish(Loader& loader, const Loader::Progress& progress) {
   widest_ = loader.widest();
   FREEHOLD_TRY(loader.pack(progress));

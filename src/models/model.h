@@ -17,6 +17,7 @@
 #include "models/loader.h"
 #include "ops/attention.h"
 #include "ops/buffer.h"
+#include "ops/experts.h"
 #include "ops/machine.h"
 #include "ops/matrix.h"
 
@@ -51,7 +52,12 @@ class Pass {
   ops::Rows x;       // the residual stream, [n()][hidden]
   ops::Input input;  // a sublayer's normalised input
   ops::Input inner;  // what goes into its last matrix
-  ops::Rows q, k, v, heads, gate, up, out;
+  ops::Rows q, k, v, heads, out;
+  ops::Groups groups;  // rows by expert
+  ops::Rows router_logits, expert_out, routed_out;
+  ops::Input weighed;
+  std::vector<uint32_t> experts;      // [n()][experts a token]
+  std::vector<float> expert_weights;  // likewise
   ops::HeadsAttention attention;
 
  private:
@@ -95,6 +101,8 @@ class Model {
   base::Status bind_ends(Loader& loader);
   // Packs everything bound and takes it over. Last in loading.
   base::Status finish(Loader& loader, const Loader::Progress& progress);
+  // Takes the last n_extra blocks, which predict further tokens and are not run, out of the layers.
+  base::Status drop_prediction_layers(Loader& loader, uint32_t n_extra);
   // pass.x = the embedding of pass.tokens.
   void embed(Pass& pass) const;
 

@@ -28,24 +28,6 @@ void position_heads(const Pass& pass, const HeadsRule& rule, size_t row, float* 
   }
 }
 
-Result<ops::Yarn> read_yarn(Loader& loader, double factor, uint32_t context) {
-  ops::Yarn yarn;
-  yarn.factor = factor;
-  FREEHOLD_ASSIGN(yarn.original_context,
-                  loader.number_or("rope.scaling.original_context_length", context));
-  FREEHOLD_ASSIGN(yarn.beta_fast, loader.number_or("rope.scaling.yarn_beta_fast", 32.0));
-  FREEHOLD_ASSIGN(yarn.beta_slow, loader.number_or("rope.scaling.yarn_beta_slow", 1.0));
-  FREEHOLD_ASSIGN(const double ext, loader.number_or("rope.scaling.yarn_ext_factor", 1.0));
-  if (ext != 1.0) {
-    return fail(ErrorCode::kUnsupported,
-                "`" + loader.full_key("rope.scaling.yarn_ext_factor") + "` other than 1");
-  }
-  if (!(yarn.original_context > 0.0) || !(factor > 0.0)) {
-    return fail(ErrorCode::kBadFormat, "YaRN needs a positive factor and original context");
-  }
-  return yarn;
-}
-
 }  // namespace
 
 Result<HeadsConfig> read_heads_config(Loader& loader, uint32_t hidden) {
@@ -79,6 +61,25 @@ Result<HeadsConfig> read_heads_config(Loader& loader, uint32_t hidden) {
   return config;
 }
 
+Result<ops::Yarn> read_yarn(Loader& loader) {
+  ops::Yarn yarn;
+  FREEHOLD_ASSIGN(const uint32_t context, loader.count("context_length"));
+  FREEHOLD_ASSIGN(yarn.factor, loader.number_or("rope.scaling.factor", 1.0));
+  FREEHOLD_ASSIGN(yarn.original_context,
+                  loader.number_or("rope.scaling.original_context_length", context));
+  FREEHOLD_ASSIGN(yarn.beta_fast, loader.number_or("rope.scaling.yarn_beta_fast", 32.0));
+  FREEHOLD_ASSIGN(yarn.beta_slow, loader.number_or("rope.scaling.yarn_beta_slow", 1.0));
+  FREEHOLD_ASSIGN(const double ext, loader.number_or("rope.scaling.yarn_ext_factor", 1.0));
+  if (ext != 1.0) {
+    return fail(ErrorCode::kUnsupported,
+                "`" + loader.full_key("rope.scaling.yarn_ext_factor") + "` other than 1");
+  }
+  if (!(yarn.original_context > 0.0) || !(yarn.factor > 0.0)) {
+    return fail(ErrorCode::kBadFormat, "YaRN needs a positive factor and original context");
+  }
+  return yarn;
+}
+
 Result<ops::RopeTable> read_rope(Loader& loader, uint32_t n_rot, bool yarn_truncates) {
   FREEHOLD_ASSIGN(const double base, loader.number_or("rope.freq_base", 10000.0));
   if (!(base > 1.0)) {
@@ -88,14 +89,13 @@ Result<ops::RopeTable> read_rope(Loader& loader, uint32_t n_rot, bool yarn_trunc
   FREEHOLD_ASSIGN(const std::string type, loader.text_or("rope.scaling.type", "none"));
   FREEHOLD_ASSIGN(const double old_factor, loader.number_or("rope.scale_linear", 1.0));
   FREEHOLD_ASSIGN(const double factor, loader.number_or("rope.scaling.factor", old_factor));
-  FREEHOLD_ASSIGN(const uint32_t context, loader.count("context_length"));
   std::vector<double> frequencies = ops::rope_frequencies(n_rot, base);
   double magnitude = 1.0;
   if (type == "linear" || (type == "none" && factor != 1.0)) {
     if (!(factor > 0.0)) return fail(ErrorCode::kBadFormat, "a RoPE factor must be positive");
     for (double& f : frequencies) f /= factor;
   } else if (type == "yarn") {
-    FREEHOLD_ASSIGN(ops::Yarn yarn, read_yarn(loader, factor, context));
+    FREEHOLD_ASSIGN(ops::Yarn yarn, read_yarn(loader));
     yarn.truncate = yarn_truncates;
     ops::apply_yarn(frequencies, base, yarn);
     FREEHOLD_ASSIGN(const double attention, loader.number_or("rope.scaling.attn_factor", 1.0));
@@ -141,6 +141,13 @@ Status bind_heads(Loader& loader, size_t layer, const HeadsConfig& config, uint3
   return {};
 }
 
+Status require_biases(const HeadsWeights& weights, size_t layer) {
+  if (weights.q_bias != nullptr && weights.k_bias != nullptr && weights.v_bias != nullptr)
+    return {};
+  return fail(ErrorCode::kBadFormat, "`" + layer_tensor(layer, "attn_{q,k,v}.bias") +
+                                         "`: this architecture has all three and one is missing");
+}
+
 void attend(Pass& pass, const HeadsWeights& weights, const HeadsRule& rule, size_t layer) {
   ops::Machine& machine = pass.machine;
   ops::HeadsShape shape = rule.config.shape;
@@ -172,26 +179,29 @@ void attend(Pass& pass, const HeadsWeights& weights, const HeadsRule& rule, size
 }
 
 Status bind_swiglu(Loader& loader, size_t layer, uint32_t hidden, uint32_t width,
-                   SwigluWeights& weights) {
-  const auto name = [&](std::string_view tensor) { return layer_tensor(layer, tensor); };
-  FREEHOLD_TRY(loader.matrix(name("ffn_gate.weight"), hidden, width, weights.gate));
-  FREEHOLD_TRY(loader.matrix(name("ffn_up.weight"), hidden, width, weights.up));
-  FREEHOLD_TRY(loader.matrix(name("ffn_down.weight"), width, hidden, weights.down));
-  FREEHOLD_ASSIGN(weights.gate_bias, loader.optional_vector(name("ffn_gate.bias"), width));
-  FREEHOLD_ASSIGN(weights.up_bias, loader.optional_vector(name("ffn_up.bias"), width));
-  FREEHOLD_ASSIGN(weights.down_bias, loader.optional_vector(name("ffn_down.bias"), hidden));
+                   SwigluWeights& weights, std::string_view suffix) {
+  const auto name = [&](std::string_view part, std::string_view kind) {
+    return layer_tensor(layer, part) + std::string(suffix) + std::string(kind);
+  };
+  FREEHOLD_TRY(loader.matrix(name("ffn_gate", ".weight"), hidden, width, weights.gate));
+  FREEHOLD_TRY(loader.matrix(name("ffn_up", ".weight"), hidden, width, weights.up));
+  FREEHOLD_TRY(loader.matrix(name("ffn_down", ".weight"), width, hidden, weights.down));
+  FREEHOLD_ASSIGN(weights.gate_bias, loader.optional_vector(name("ffn_gate", ".bias"), width));
+  FREEHOLD_ASSIGN(weights.up_bias, loader.optional_vector(name("ffn_up", ".bias"), width));
+  FREEHOLD_ASSIGN(weights.down_bias, loader.optional_vector(name("ffn_down", ".bias"), hidden));
   return {};
 }
 
 void swiglu(Pass& pass, const SwigluWeights& weights) {
-  const std::array<ops::Product, 2> products = {
-      {{&weights.gate, &pass.gate}, {&weights.up, &pass.up}}};
-  ops::multiply(pass.machine, pass.input, products);
-  ops::add_bias(pass.machine, pass.gate, weights.gate_bias);
-  ops::add_bias(pass.machine, pass.up, weights.up_bias);
-  pass.inner.set_gated(pass.machine, pass.gate, pass.up, !weights.down.takes_floats());
-  ops::multiply(pass.machine, pass.inner, weights.down, pass.out);
-  ops::add_bias(pass.machine, pass.out, weights.down_bias);
+  const ops::Gated gated = {.gate = &weights.gate,
+                            .up = &weights.up,
+                            .gate_bias = weights.gate_bias,
+                            .up_bias = weights.up_bias};
+  pass.groups.assign_all(pass.input.n());
+  ops::multiply_gated(pass.machine, pass.input, pass.groups, gated, !weights.down.takes_floats(),
+                      pass.inner);
+  ops::multiply_grouped(pass.machine, pass.inner, pass.groups, weights.down, weights.down_bias,
+                        pass.out);
 }
 
 }  // namespace freehold::models

@@ -27,6 +27,9 @@ base::Result<HeadsConfig> read_heads_config(Loader& loader, uint32_t hidden);
 // Errors: kUnsupported for another rope.scaling.type, by name.
 base::Result<ops::RopeTable> read_rope(Loader& loader, uint32_t n_rot, bool yarn_truncates = true);
 
+// YaRN's settings from rope.scaling.*.
+base::Result<ops::Yarn> read_yarn(Loader& loader);
+
 // Projections of one layer's attention; {…} in GGUF order. Null or empty: the model has none.
 struct HeadsWeights {
   ops::Matrix q;       // {hidden, n_heads * k_dim}
@@ -45,6 +48,9 @@ struct HeadsWeights {
 // file has.
 base::Status bind_heads(Loader& loader, size_t layer, const HeadsConfig& config, uint32_t hidden,
                         HeadsWeights& weights);
+
+// kBadFormat unless the layer's queries, keys and values all have a bias.
+base::Status require_biases(const HeadsWeights& weights, size_t layer);
 
 enum class Pairing { kInterleaved, kHalves };  // which elements of a head are rotated together
 
@@ -71,8 +77,9 @@ struct SwigluWeights {
   const float* up_bias = nullptr;
   const float* down_bias = nullptr;
 };
+// Binds blk.<layer>.ffn_gate<suffix>, ffn_up<suffix> and ffn_down<suffix>.
 base::Status bind_swiglu(Loader& loader, size_t layer, uint32_t hidden, uint32_t width,
-                         SwigluWeights& weights);
+                         SwigluWeights& weights, std::string_view suffix = "");
 // pass.out = the network of pass.input.
 void swiglu(Pass& pass, const SwigluWeights& weights);
 

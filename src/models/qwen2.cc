@@ -1,26 +1,22 @@
 // `qwen2`: Qwen 1.5, 2 and 2.5, QwQ, R1-Distill-Qwen. Biases on queries, keys and values; RoPE over
 // the halves of a head.
 // Refuses a file without the biases: another model under this name.
-#include "models/dense.h"
+#include "models/decoder.h"
 #include "models/families.h"
 
 namespace freehold::models {
 namespace {
 
-class Qwen2 : public DenseDecoder {
+class Qwen2 : public Decoder {
  public:
-  Qwen2() : DenseDecoder(Pairing::kHalves) {}
+  Qwen2() : Decoder(Pairing::kHalves) {}
 
   base::Status load(Loader& loader, const Loader::Progress& progress) {
-    FREEHOLD_TRY(bind(loader));
+    FREEHOLD_TRY(bind_settings(loader));
+    FREEHOLD_TRY(bind_attention(loader));
     for (size_t i = 0; i < layers_.size(); ++i) {
-      const HeadsWeights& attention = layers_[i].attention;
-      if (attention.q_bias == nullptr || attention.k_bias == nullptr ||
-          attention.v_bias == nullptr) {
-        return base::fail(base::ErrorCode::kBadFormat,
-                          "`" + layer_tensor(i, "attn_{q,k,v}.bias") +
-                              "`: a qwen2 model has these three and one is missing");
-      }
+      FREEHOLD_TRY(require_biases(layers_[i].attention, i));
+      FREEHOLD_TRY(bind_dense(loader, i));
     }
     return finish(loader, progress);
   }

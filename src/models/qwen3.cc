@@ -1,23 +1,20 @@
 // `qwen3`: Qwen 3, dense. Every head of queries and keys is normalised before its rotation; RoPE
 // over the halves of a head; head size independent of the hidden size.
-#include "models/dense.h"
+#include "models/decoder.h"
 #include "models/families.h"
 
 namespace freehold::models {
 namespace {
 
-class Qwen3 : public DenseDecoder {
+class Qwen3 : public Decoder {
  public:
-  Qwen3() : DenseDecoder(Pairing::kHalves) {}
+  Qwen3() : Decoder(Pairing::kHalves) {}
 
   base::Status load(Loader& loader, const Loader::Progress& progress) {
-    FREEHOLD_TRY(bind(loader));
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      HeadsWeights& attention = layers_[i].attention;
-      const uint32_t dim = heads_.shape.k_dim;
-      FREEHOLD_ASSIGN(attention.q_norm, loader.vector(layer_tensor(i, "attn_q_norm.weight"), dim));
-      FREEHOLD_ASSIGN(attention.k_norm, loader.vector(layer_tensor(i, "attn_k_norm.weight"), dim));
-    }
+    FREEHOLD_TRY(bind_settings(loader));
+    FREEHOLD_TRY(bind_attention(loader));
+    FREEHOLD_TRY(bind_head_norms(loader));
+    for (size_t i = 0; i < layers_.size(); ++i) FREEHOLD_TRY(bind_dense(loader, i));
     return finish(loader, progress);
   }
 };

@@ -13,10 +13,11 @@ struct Entry {
 };
 
 constexpr std::array kFamilies = {
-    Entry{"llama", load_llama},
-    Entry{"qwen2", load_qwen2},
-    Entry{"qwen3", load_qwen3},
-    Entry{"smollm3", load_llama},
+    Entry{"deepseek2", load_deepseek2}, Entry{"glm4moe", load_glm4moe},
+    Entry{"gpt-oss", load_gpt_oss},     Entry{"llama", load_llama},
+    Entry{"llama4", load_llama4},       Entry{"qwen2", load_qwen2},
+    Entry{"qwen2moe", load_qwen2moe},   Entry{"qwen3", load_qwen3},
+    Entry{"qwen3moe", load_qwen3moe},   Entry{"smollm3", load_llama},
 };
 
 }  // namespace

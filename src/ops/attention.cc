@@ -8,6 +8,9 @@ namespace {
 // Query rows in a kernel's tile: enough to read keys and values from a near cache many times.
 constexpr uint32_t kTileQueries = 48;
 
+// Heads that share one pass over a latent cache.
+constexpr uint32_t kLatentHeads = 16;
+
 }  // namespace
 
 void store_heads(const Machine& machine, const HeadsShape& shape, const LayerCache& cache,
@@ -92,6 +95,46 @@ void HeadsAttention::run(Machine& machine, const HeadsShape& shape, const Visibi
       float* row = out.row(slice.first_row + task.first_row + q / group);
       std::copy_n(&scratch.output[q * shape.v_dim], shape.v_dim, row + head * shape.v_dim);
     }
+  });
+}
+
+void LatentAttention::run(Machine& machine, const LatentShape& shape, const LayerCache& cache,
+                          std::span<const Slice> slices, const Rows& queries, Rows& out) {
+  out.resize(queries.n(), static_cast<size_t>(shape.n_heads) * shape.v_dim);
+  scratch_.resize(static_cast<size_t>(machine.threads()));
+  tasks_.clear();
+  for (uint32_t s = 0; s < slices.size(); ++s) {
+    for (uint32_t row = 0; row < slices[s].n_rows; ++row) {
+      for (uint32_t head = 0; head < shape.n_heads; head += kLatentHeads) {
+        tasks_.push_back({s, row, head, std::min(kLatentHeads, shape.n_heads - head)});
+      }
+    }
+  }
+  machine.pool().run(tasks_.size(), [&](size_t i, int thread) {
+    const Task& task = tasks_[i];
+    const Slice& slice = slices[task.slice];
+    Scratch& scratch = scratch_[static_cast<size_t>(thread)];
+    const uint32_t position = slice.first_position + task.row;
+    scratch.first.assign(task.n_heads, 0);
+    scratch.end.assign(task.n_heads, position + 1);
+    scratch.blocks.resize(position / kernels::kBlockPositions + 1);
+    for (size_t b = 0; b < scratch.blocks.size(); ++b) {
+      scratch.blocks[b] = cache.block(slice.blocks[b]);
+    }
+    scratch.work.resize(kernels::latent_scratch_floats(task.n_heads, shape.row_dim, shape.v_dim));
+    const size_t row = slice.first_row + task.row;
+    const kernels::LatentTile tile = {
+        .queries = queries.row(row) + task.first_head * shape.row_dim,
+        .output = out.row(row) + task.first_head * shape.v_dim,
+        .first = scratch.first.data(),
+        .end = scratch.end.data(),
+        .n_queries = task.n_heads,
+        .row_dim = shape.row_dim,
+        .v_dim = shape.v_dim,
+        .blocks = scratch.blocks.data(),
+        .scratch = scratch.work.data(),
+    };
+    machine.vectors().attend_latent(shape.cache, tile);
   });
 }
 

@@ -85,4 +85,35 @@ class HeadsAttention {
   std::vector<Scratch> scratch_;  // one a thread
 };
 
+// Multi-head latent attention: all heads look at the same rows of row_dim numbers, whose first
+// v_dim are the values.
+struct LatentShape {
+  uint32_t n_heads = 0;
+  uint32_t row_dim = 0;
+  uint32_t v_dim = 0;
+  kernels::CacheType cache = kernels::CacheType::kF16;
+};
+
+// queries: rows of [n_heads][row_dim], the scale applied. out: rows of [n_heads][v_dim].
+class LatentAttention {
+ public:
+  void run(Machine& machine, const LatentShape& shape, const LayerCache& cache,
+           std::span<const Slice> slices, const Rows& queries, Rows& out);
+
+ private:
+  struct Task {
+    uint32_t slice;
+    uint32_t row;  // within the slice
+    uint32_t first_head;
+    uint32_t n_heads;
+  };
+  struct Scratch {
+    std::vector<const std::byte*> blocks;
+    std::vector<uint32_t> first, end;
+    std::vector<float> work;
+  };
+  std::vector<Task> tasks_;
+  std::vector<Scratch> scratch_;  // one a thread
+};
+
 }  // namespace freehold::ops

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <string>
 
 namespace freehold::ops {
@@ -9,6 +10,7 @@ namespace {
 
 using base::ErrorCode;
 using base::fail;
+using kernels::ActivationRow;
 using kernels::kPanelRows;
 
 // Tokens whose quantised activations stay in a core's second-level cache while panels pass by.
@@ -71,16 +73,16 @@ base::Result<Matrix> plan_matrix(kernels::Isa isa, quant::Type type, size_t n_in
   return matrix;
 }
 
-void pack(Machine& machine, Matrix& matrix, std::span<const std::byte> native, std::byte* panels) {
+void pack(Machine& machine, Matrix& matrix, std::span<const std::byte> native, size_t expert_stride,
+          std::byte* panels) {
   const kernels::PanelFormat& format = *kernels::panel_format(matrix.type);
   const size_t row_bytes = matrix.n_in / format.block_elements * format.block_bytes;
   const size_t per_expert = matrix.n_panels();
   machine.for_each(matrix.n_experts * per_expert, matrix.panel_bytes, [&](size_t i, int) {
     const size_t first = i % per_expert * kPanelRows;
     const size_t n_rows = std::min(kPanelRows, matrix.n_out - first);
-    const size_t row = i / per_expert * matrix.n_out + first;
-    kernels::pack_panel(format, native.data() + row * row_bytes, n_rows, matrix.n_in,
-                        panels + i * matrix.panel_bytes);
+    const std::byte* rows = native.data() + i / per_expert * expert_stride + first * row_bytes;
+    kernels::pack_panel(format, rows, n_rows, matrix.n_in, panels + i * matrix.panel_bytes);
   });
   matrix.panels = panels;
 }
@@ -92,7 +94,7 @@ void Input::shape(const float* floats, size_t stride, size_t n, size_t width, bo
   width_ = width;
   quantise_ = quantise;
   if (!quantise) return;
-  quantised_stride_ = (kernels::ActivationRow::bytes(width) + 63) / 64 * 64;
+  quantised_stride_ = (ActivationRow::bytes(width) + 63) / 64 * 64;
   quantised_.reserve(n * quantised_stride_);
 }
 
@@ -122,12 +124,20 @@ void Input::set_normalised(Machine& machine, const Rows& x, const float* weight,
   });
 }
 
-void Input::set_gated(Machine& machine, const Rows& gate, const Rows& up, bool quantise) {
-  Rows& out = begin(gate.n(), gate.width(), quantise);
-  machine.for_each(n_, 4 * width_, [&](size_t i, int) {
-    machine.vectors().silu_mul(gate.row(i), up.row(i), width_, out.row(i));
-    finish_row(machine, i);
-  });
+void Input::set_block(const Machine& machine, size_t i, size_t block, const float* values) {
+  const size_t n = std::min<size_t>(kPanelRows, width_ - block * kPanelRows);
+  std::copy_n(values, n, own_.row(i) + block * kPanelRows);
+  if (!quantise_) return;
+  std::array<std::byte, ActivationRow::bytes(kPanelRows)> one;
+  machine.vectors().quantise_row(values, kPanelRows, one.data());
+  std::byte* row = quantised_.data() + i * quantised_stride_;
+  const auto place = [&](size_t to, size_t from, size_t bytes) {
+    std::memcpy(row + to + block * bytes, one.data() + from, bytes);
+  };
+  place(0, 0, kPanelRows);
+  place(ActivationRow::scales_offset(width_), ActivationRow::scales_offset(kPanelRows), 4);
+  place(ActivationRow::sums_offset(width_), ActivationRow::sums_offset(kPanelRows), 4);
+  place(ActivationRow::sums16_offset(width_), ActivationRow::sums16_offset(kPanelRows), 4);
 }
 
 void multiply(Machine& machine, const Input& input, std::span<const Product> products) {

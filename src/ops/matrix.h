@@ -25,7 +25,7 @@ struct Matrix {
   size_t panel_bytes = 0;
   kernels::PanelProduct product = nullptr;
 
-  bool empty() const { return panels == nullptr; }
+  bool empty() const { return product == nullptr; }
   size_t n_panels() const { return (n_out + kernels::kPanelRows - 1) / kernels::kPanelRows; }
   size_t bytes() const { return n_experts * n_panels() * panel_bytes; }
   bool takes_floats() const { return kernels::takes_floats(type); }
@@ -37,9 +37,11 @@ struct Matrix {
 base::Result<Matrix> plan_matrix(kernels::Isa isa, quant::Type type, size_t n_in, size_t n_out,
                                  size_t n_experts);
 
-// Packs native rows ([n_experts][n_out] rows of n_in weights) into `panels`, of matrix.bytes()
-// bytes aligned to 64, which must outlive the matrix; in parallel.
-void pack(Machine& machine, Matrix& matrix, std::span<const std::byte> native, std::byte* panels);
+// Packs native rows of n_in weights, n_out of each expert, whose rows begin expert_stride bytes
+// apart, into `panels`, of matrix.bytes() bytes aligned to 64, which must outlive the matrix; in
+// parallel.
+void pack(Machine& machine, Matrix& matrix, std::span<const std::byte> native, size_t expert_stride,
+          std::byte* panels);
 
 // Activations on their way into matrices: the float rows, and the same quantised once for all the
 // matrices that want them so.
@@ -50,8 +52,6 @@ class Input {
   // RMS-normalised rows of x, times weight [x.width()].
   void set_normalised(Machine& machine, const Rows& x, const float* weight, float epsilon,
                       bool quantise);
-  // silu(gate) * up, row by row.
-  void set_gated(Machine& machine, const Rows& gate, const Rows& up, bool quantise);
 
   size_t n() const { return n_; }
   size_t width() const { return width_; }
@@ -65,6 +65,8 @@ class Input {
   // For other producers of rows: write floats into scratch rows, then finish each.
   Rows& begin(size_t n, size_t width, bool quantise);
   void finish_row(const Machine& machine, size_t i);
+  // Or write elements [32 * block, …) of row i, 32 at `values`, in any order and from any thread.
+  void set_block(const Machine& machine, size_t i, size_t block, const float* values);
 
  private:
   void shape(const float* floats, size_t stride, size_t n, size_t width, bool quantise);

@@ -1,4 +1,4 @@
-#include "models/dense.h"
+#include "models/decoder.h"
 
 namespace freehold::models {
 
@@ -14,29 +14,50 @@ base::Result<std::vector<size_t>> heads_cache_bytes(ops::HeadsShape shape, kerne
   return std::vector<size_t>(n_layers, shape.block_bytes());
 }
 
-base::Status DenseDecoder::bind(Loader& loader) {
+base::Status Decoder::bind_settings(Loader& loader, bool yarn_truncates) {
   FREEHOLD_TRY(bind_ends(loader));
   FREEHOLD_ASSIGN(heads_, read_heads_config(loader, config_.hidden));
-  FREEHOLD_ASSIGN(rope_, read_rope(loader, heads_.n_rot));
-  FREEHOLD_ASSIGN(const uint32_t width, loader.count("feed_forward_length"));
+  FREEHOLD_ASSIGN(rope_, read_rope(loader, heads_.n_rot, yarn_truncates));
   layers_.resize(config_.n_layers);
+  return {};
+}
+
+base::Status Decoder::bind_attention(Loader& loader, std::string_view ffn_norm) {
   for (size_t i = 0; i < layers_.size(); ++i) {
     Layer& layer = layers_[i];
     FREEHOLD_ASSIGN(layer.attention_norm,
                     loader.vector(layer_tensor(i, "attn_norm.weight"), config_.hidden));
     FREEHOLD_TRY(bind_heads(loader, i, heads_, config_.hidden, layer.attention));
-    FREEHOLD_ASSIGN(layer.ffn_norm,
-                    loader.vector(layer_tensor(i, "ffn_norm.weight"), config_.hidden));
-    FREEHOLD_TRY(bind_swiglu(loader, i, config_.hidden, width, layer.ffn));
+    FREEHOLD_ASSIGN(layer.ffn_norm, loader.vector(layer_tensor(i, ffn_norm), config_.hidden));
   }
   return {};
 }
 
-base::Result<std::vector<size_t>> DenseDecoder::cache_block_bytes(kernels::CacheType type) const {
+base::Status Decoder::bind_head_norms(Loader& loader) {
+  const uint32_t dim = heads_.shape.k_dim;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    HeadsWeights& weights = layers_[i].attention;
+    FREEHOLD_ASSIGN(weights.q_norm, loader.vector(layer_tensor(i, "attn_q_norm.weight"), dim));
+    FREEHOLD_ASSIGN(weights.k_norm, loader.vector(layer_tensor(i, "attn_k_norm.weight"), dim));
+  }
+  return {};
+}
+
+base::Status Decoder::bind_dense(Loader& loader, size_t layer) {
+  FREEHOLD_ASSIGN(const uint32_t width, loader.count("feed_forward_length"));
+  return bind_swiglu(loader, layer, config_.hidden, width, layers_[layer].ffn);
+}
+
+base::Status Decoder::bind_experts(Loader& loader, size_t layer) {
+  layers_[layer].has_experts = true;
+  return bind_moe(loader, layer, moe_, config_.hidden, layers_[layer].moe);
+}
+
+base::Result<std::vector<size_t>> Decoder::cache_block_bytes(kernels::CacheType type) const {
   return heads_cache_bytes(heads_.shape, type, layers_.size());
 }
 
-void DenseDecoder::forward(Pass& pass) {
+void Decoder::forward(Pass& pass) {
   embed(pass);
   rope_.prepare(pass.positions);
   for (size_t i = 0; i < layers_.size(); ++i) {
@@ -45,12 +66,19 @@ void DenseDecoder::forward(Pass& pass) {
     const HeadsRule rule = {.config = heads_,
                             .rope = layer.has_positions ? &rope_ : nullptr,
                             .pairing = pairing_,
-                            .epsilon = config_.epsilon};
+                            .visibility = layer.visibility,
+                            .epsilon = config_.epsilon,
+                            .norm_after_rope = layer.norm_after_rope,
+                            .query_scale = layer.query_scale};
     attend(pass, layer.attention, rule, i);
     ops::add_rows(pass.machine, pass.x, pass.out);
 
     pass.input.set_normalised(pass.machine, pass.x, layer.ffn_norm, config_.epsilon, true);
-    swiglu(pass, layer.ffn);
+    if (layer.has_experts) {
+      moe(pass, moe_, layer.moe);
+    } else {
+      swiglu(pass, layer.ffn);
+    }
     ops::add_rows(pass.machine, pass.x, pass.out);
   }
 }

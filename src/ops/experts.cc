@@ -1,0 +1,154 @@
+#include "ops/experts.h"
+
+#include <algorithm>
+#include <array>
+
+namespace freehold::ops {
+namespace {
+
+using kernels::kPanelRows;
+
+constexpr size_t kTokenChunk = 126;  // as in matrix.cc
+constexpr size_t kTaskBytes = 48 * 1024;
+
+// Panels [first, end) of one group.
+struct Task {
+  uint32_t group;
+  uint32_t first;
+  uint32_t end;
+};
+
+std::vector<Task> share_out(const Groups& groups, const Matrix& matrix, int threads) {
+  std::vector<Task> tasks;
+  const size_t all = groups.groups().size() * matrix.n_panels();
+  const size_t at_most = all / (4 * static_cast<size_t>(threads)) + 1;
+  for (uint32_t g = 0; g < groups.groups().size(); ++g) {
+    const size_t work = matrix.panel_bytes * std::min<size_t>(groups.groups()[g].count, 8);
+    const size_t step = std::clamp<size_t>(kTaskBytes / std::max<size_t>(1, work), 1, at_most);
+    for (size_t p = 0; p < matrix.n_panels(); p += step) {
+      tasks.push_back({g, static_cast<uint32_t>(p),
+                       static_cast<uint32_t>(std::min(p + step, matrix.n_panels()))});
+    }
+  }
+  return tasks;
+}
+
+const std::byte* panel_of(const Matrix& matrix, uint32_t expert, size_t panel) {
+  return matrix.panels + (expert * matrix.n_panels() + panel) * matrix.panel_bytes;
+}
+
+// Adds the panel's share of a bias; the last panel may be short.
+void add_panel_bias(const Machine& machine, const Matrix& matrix, const float* bias,
+                    uint32_t expert, size_t panel, float* out) {
+  if (bias == nullptr) return;
+  const size_t first = panel * kPanelRows;
+  machine.vectors().add(out, bias + expert * matrix.n_out + first,
+                        std::min(kPanelRows, matrix.n_out - first));
+}
+
+void activate(const Machine& machine, const Activation& activation, const float* gate,
+              const float* up, float* out) {
+  if (activation.kind == Activation::Kind::kSwigluOai) {
+    machine.vectors().swiglu_oai(gate, up, kPanelRows, activation.oai, out);
+  } else {
+    machine.vectors().silu_mul(gate, up, kPanelRows, out);
+  }
+}
+
+struct PanelOutputs {
+  alignas(64) std::array<std::array<float, kPanelRows>, kTokenChunk> values;
+};
+
+}  // namespace
+
+void Groups::assign(std::span<const uint32_t> experts, size_t k, size_t n_experts) {
+  next_.assign(n_experts + 1, 0);
+  for (const uint32_t e : experts) ++next_[e + 1];
+  groups_.clear();
+  for (uint32_t e = 0; e < n_experts; ++e) {
+    if (next_[e + 1] != 0) groups_.push_back({e, next_[e], next_[e + 1]});
+    next_[e + 1] += next_[e];
+  }
+  rows_.resize(experts.size());
+  places_.resize(experts.size());
+  for (size_t i = 0; i < experts.size(); ++i) {
+    const uint32_t place = next_[experts[i]]++;
+    rows_[place] = static_cast<uint32_t>(i / k);
+    places_[i] = place;
+  }
+}
+
+void Groups::assign_all(size_t n_rows) {
+  groups_.assign(1, {0, 0, static_cast<uint32_t>(n_rows)});
+  rows_.resize(n_rows);
+  places_.resize(n_rows);
+  for (uint32_t i = 0; i < n_rows; ++i) rows_[i] = places_[i] = i;
+}
+
+void multiply_gated(Machine& machine, const Input& input, const Groups& groups, const Gated& gated,
+                    bool quantise, Input& out) {
+  out.begin(groups.size(), gated.gate->n_out, quantise);
+  const std::vector<Task> tasks = share_out(groups, *gated.gate, machine.threads());
+  machine.pool().run(tasks.size(), [&](size_t t, int) {
+    const Task& task = tasks[t];
+    const Groups::Group& group = groups.groups()[task.group];
+    PanelOutputs gate;
+    PanelOutputs up;
+    std::array<const std::byte*, kTokenChunk> gate_rows;
+    std::array<const std::byte*, kTokenChunk> up_rows;
+    std::array<float*, kTokenChunk> gate_out;
+    std::array<float*, kTokenChunk> up_out;
+    for (size_t i = 0; i < kTokenChunk; ++i) {
+      gate_out[i] = gate.values[i].data();
+      up_out[i] = up.values[i].data();
+    }
+    for (size_t first = 0; first < group.count; first += kTokenChunk) {
+      const size_t n = std::min(kTokenChunk, group.count - first);
+      for (size_t i = 0; i < n; ++i) {
+        const uint32_t row = groups.row(group.first + first + i);
+        gate_rows[i] = input.row(*gated.gate, row);
+        up_rows[i] = input.row(*gated.up, row);
+      }
+      for (size_t p = task.first; p < task.end; ++p) {
+        const Matrix& g = *gated.gate;
+        const Matrix& u = *gated.up;
+        g.product(panel_of(g, group.expert, p), g.n_in, gate_rows.data(), n, gate_out.data());
+        u.product(panel_of(u, group.expert, p), u.n_in, up_rows.data(), n, up_out.data());
+        for (size_t i = 0; i < n; ++i) {
+          add_panel_bias(machine, g, gated.gate_bias, group.expert, p, gate_out[i]);
+          add_panel_bias(machine, u, gated.up_bias, group.expert, p, up_out[i]);
+          activate(machine, gated.activation, gate_out[i], up_out[i], gate_out[i]);
+          out.set_block(machine, group.first + first + i, p, gate_out[i]);
+        }
+      }
+    }
+  });
+}
+
+void multiply_grouped(Machine& machine, const Input& input, const Groups& groups,
+                      const Matrix& matrix, const float* bias, Rows& out) {
+  out.resize(groups.size(), matrix.n_out);
+  const std::vector<Task> tasks = share_out(groups, matrix, machine.threads());
+  machine.pool().run(tasks.size(), [&](size_t t, int) {
+    const Task& task = tasks[t];
+    const Groups::Group& group = groups.groups()[task.group];
+    std::array<const std::byte*, kTokenChunk> rows;
+    std::array<float*, kTokenChunk> out_rows;
+    for (size_t first = 0; first < group.count; first += kTokenChunk) {
+      const size_t n = std::min(kTokenChunk, group.count - first);
+      for (size_t i = 0; i < n; ++i) rows[i] = input.row(matrix, group.first + first + i);
+      for (size_t p = task.first; p < task.end; ++p) {
+        for (size_t i = 0; i < n; ++i) {
+          out_rows[i] = out.row(group.first + first + i) + p * kPanelRows;
+        }
+        matrix.product(panel_of(matrix, group.expert, p), matrix.n_in, rows.data(), n,
+                       out_rows.data());
+        for (size_t i = 0; i < n; ++i) {
+          add_panel_bias(machine, matrix, bias, group.expert, p, out_rows[i]);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace freehold::ops
