@@ -7,10 +7,12 @@
 
 #include "base/topology.h"
 #include "command.h"
+#include "gguf/huggingface.h"
 #include "progress.h"
 #include "quantizer.h"
 #include "store.h"
 #include "text.h"
+#include "tokenizer/to_gguf.h"
 
 namespace freehold::app {
 namespace {
@@ -26,6 +28,25 @@ struct QuantizeOptions {
   bool requantize = false;
 };
 
+// A GGUF file, or a Hugging Face folder with the tokenizer that a GGUF file of it would have.
+base::Result<gguf::Directory> open_source(const std::filesystem::path& path) {
+  FREEHOLD_ASSIGN(gguf::Directory model, gguf::open_model(path));
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return model;
+  const gguf::Tensor* embedding = model.find("token_embd.weight");
+  if (embedding == nullptr) {
+    return base::fail(ErrorCode::kBadFormat, path.string() + " has no token embedding");
+  }
+  if (!std::filesystem::exists(path / "tokenizer.json", ignored)) {
+    model.metadata().set("tokenizer.ggml.model", {std::string_view("none")});
+    return model;
+  }
+  FREEHOLD_ASSIGN(auto storage,
+                  tokenizer::add_gguf_tokenizer(path, embedding->shape[1], model.metadata()));
+  model.keep_alive(std::move(storage));
+  return model;
+}
+
 Status quantize(const QuantizeOptions& options) {
   const auto mix = quant::mix_from_name(options.type);
   if (!mix) {
@@ -33,7 +54,7 @@ Status quantize(const QuantizeOptions& options) {
                       fmt::format("--type {} is none of {}", options.type, quant::mix_names()));
   }
   FREEHOLD_ASSIGN(const auto path, resolve_model(options.model));
-  FREEHOLD_ASSIGN(const gguf::Directory model, gguf::Directory::open(path));
+  FREEHOLD_ASSIGN(const gguf::Directory model, open_source(path));
   for (const auto& part : model.paths()) {
     std::error_code ignored;
     if (std::filesystem::equivalent(part, options.out, ignored)) {

@@ -13,9 +13,12 @@ namespace freehold::app {
 
 class ReasoningBudget : public Constraint {
  public:
-  // `end` are the tokens of ThinkingControl::end_text; `prompt_tail` tells whether the prompt
-  // opened the thinking already.
-  ReasoningBudget(tokenizer::Tokenizer tokenizer, chat::OutputOptions output, uint32_t budget,
+  // The text of a token, markup included.
+  using Piece = std::function<std::string_view(TokenId)>;
+
+  // `end` are the tokens of ThinkingControl::end_text; the tail in `output` tells whether the
+  // prompt opened the thinking already.
+  ReasoningBudget(Piece piece, chat::OutputOptions output, uint32_t budget,
                   std::vector<TokenId> end);
 
   void mask(std::span<float> logits) override;
