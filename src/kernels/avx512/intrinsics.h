@@ -82,6 +82,7 @@ inline __m128i cvtepi32_epi8(__m512i a) {
 }  // namespace freehold::kernels::emulated
 
 #undef _mm512_cvtps_ph
+#undef _mm512_srai_epi32
 #undef _mm512_madd_epi16  // SIMDe 0.7.4 gives it the parameters of another
 #define _mm512_cvtph_ps(a) ::freehold::kernels::emulated::cvtph_ps(a)
 #define _mm512_cvtps_ph(a, rounding) ::freehold::kernels::emulated::cvtps_ph(a)
