@@ -1,6 +1,7 @@
 // Byte-pair encoding of one word.
 #include "tokenizer/byte_pair.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "tokenizer/byte_alphabet.h"
@@ -22,7 +23,7 @@ std::string quoted(std::string_view left, std::string_view right) {
 }  // namespace
 
 MergeTable::MergeTable(size_t merges)
-    : slots_(std::bit_ceil(merges * 2 + 2)),
+    : slots_(std::bit_ceil(merges + merges / 2 + 2)),
       mask_(slots_.size() - 1),
       shift_(64 - std::countr_zero(slots_.size())) {}
 
@@ -49,6 +50,15 @@ void MergeList::add_from_byte_alphabet(std::string_view left, std::string_view r
   pairs_.push_back({middle - begin, arena_.size()});
 }
 
+BytePairModel::BytePairModel(const Vocabulary& vocabulary, const Options& options, size_t merges)
+    : vocabulary_(vocabulary),
+      options_(options),
+      table_(merges),
+      best_as_left_(static_cast<size_t>(vocabulary.size()), kNeverMerges),
+      best_as_right_(best_as_left_),
+      is_own_word_(best_as_left_.size()),
+      whole_characters_(options.byte_level ? 0x10000 : 0) {}
+
 base::Result<std::unique_ptr<BytePairModel>> BytePairModel::make(const Vocabulary& vocabulary,
                                                                  const Options& options,
                                                                  const MergeList& merges) {
@@ -73,15 +83,80 @@ base::Result<std::unique_ptr<BytePairModel>> BytePairModel::make(const Vocabular
                                              quoted(merges.left(rank), merges.right(rank)) +
                                              ", names or makes a token that the vocabulary lacks");
     }
-    model->table_.insert(left, right, {static_cast<uint32_t>(rank), id});
+    const auto merge_rank = static_cast<uint32_t>(rank);
+    model->table_.insert(left, right, {merge_rank, id});
+    uint32_t& as_left = model->best_as_left_[static_cast<size_t>(left)];
+    uint32_t& as_right = model->best_as_right_[static_cast<size_t>(right)];
+    as_left = std::min(as_left, merge_rank);
+    as_right = std::min(as_right, merge_rank);
   }
   return model;
 }
 
+// The token of a character whose bytes become that token wherever it stands, or kNoToken. So it is
+// when every merge that makes it goes before any merge that could take a part of it away (a part at
+// its beginning to the left, one at its end to the right), and before any that it takes part in
+// itself. Most characters of most vocabularies are such; starting from them instead of their bytes
+// saves two thirds of the work on Chinese.
+TokenId BytePairModel::find_whole_character(std::string_view character) const {
+  std::vector<Symbol> symbols;
+  for (uint32_t i = 0; i < character.size(); ++i) {
+    symbols.push_back({i, 1, byte_ids_[static_cast<uint8_t>(character[i])]});
+  }
+  uint32_t worst = 0;
+  while (symbols.size() > 1) {
+    size_t best = 0;
+    Merge merge;
+    for (size_t i = 0; i + 1 < symbols.size(); ++i) {
+      const Merge candidate = find(symbols[i], symbols[i + 1]);
+      if (candidate.rank < merge.rank) {
+        merge = candidate;
+        best = i;
+      }
+    }
+    if (merge.rank == kNeverMerges) return kNoToken;
+    worst = std::max(worst, merge.rank);
+    symbols[best].id = merge.id;
+    symbols.erase(symbols.begin() + static_cast<ptrdiff_t>(best) + 1);
+  }
+  const auto later = [&](const std::vector<uint32_t>& best_rank, TokenId id) {
+    return id == kNoToken || best_rank[static_cast<size_t>(id)] > worst;
+  };
+  const TokenId whole = symbols[0].id;
+  bool safe = later(best_as_left_, whole) && later(best_as_right_, whole);
+  for (size_t i = 1; i < character.size(); ++i) {
+    safe = safe && later(best_as_right_, vocabulary_.find_text(character.substr(0, i))) &&
+           later(best_as_left_, vocabulary_.find_text(character.substr(i)));
+  }
+  return safe ? whole : kNoToken;
+}
+
+TokenId BytePairModel::whole_character(std::string_view character) const {
+  const char32_t code = code_point_at(character, 0).code;
+  if (code >= whole_characters_.size()) return kNoToken;
+  std::atomic<TokenId>& known = whole_characters_[code];
+  TokenId value = known.load(std::memory_order_relaxed);
+  if (value == 0) {
+    value = find_whole_character(character) + 2;
+    known.store(value, std::memory_order_relaxed);
+  }
+  return value - 2;
+}
+
 void BytePairModel::split_bytes(std::string_view word, std::vector<Symbol>& symbols) const {
-  symbols.resize(word.size());
-  for (uint32_t i = 0; i < word.size(); ++i) {
-    symbols[i] = {i, 1, byte_ids_[static_cast<uint8_t>(word[i])]};
+  symbols.clear();
+  const auto add_byte = [&](size_t i) {
+    symbols.push_back({static_cast<uint32_t>(i), 1, byte_ids_[static_cast<uint8_t>(word[i])]});
+  };
+  for (size_t at = 0; at < word.size();) {
+    const uint32_t length = code_point_at(word, at).length;
+    const TokenId whole = length == 1 ? kNoToken : whole_character(word.substr(at, length));
+    if (whole != kNoToken) {
+      symbols.push_back({static_cast<uint32_t>(at), length, whole});
+    } else {
+      for (size_t i = at; i < at + length; ++i) add_byte(i);
+    }
+    at += length;
   }
 }
 
@@ -114,21 +189,27 @@ void BytePairModel::split_characters(std::string_view word, std::vector<Symbol>&
 
 void BytePairModel::encode(std::string_view word, Workspace& work,
                            std::vector<TokenId>& ids) const {
-  if (options_.ignore_merges || word.size() == 1) {
-    const TokenId whole = vocabulary_.find_text(word);
-    if (whole != kNoToken) {
-      ids.push_back(whole);
-      return;
-    }
+  constexpr uint8_t kOwnWord = 1;
+  constexpr uint8_t kNotOwnWord = 2;
+  const TokenId whole = word.size() <= kMaxTokenBytes ? vocabulary_.find_text(word) : kNoToken;
+  std::atomic<uint8_t>* own =
+      whole != kNoToken ? &is_own_word_[static_cast<size_t>(whole)] : nullptr;
+  if (own != nullptr &&
+      (options_.ignore_merges || own->load(std::memory_order_relaxed) == kOwnWord)) {
+    ids.push_back(whole);
+    return;
   }
   if (options_.byte_level) {
     split_bytes(word, work.symbols);
   } else {
     split_characters(word, work.symbols);
   }
-  merge_symbols(work.symbols, work.merges, [this](const Symbol& left, const Symbol& right) {
-    return table_.find(left.id, right.id);
-  });
+  merge_symbols(work.symbols, work.merges,
+                [this](const Symbol& left, const Symbol& right) { return find(left, right); });
+  if (own != nullptr) {
+    const bool same = work.symbols.size() == 1 && work.symbols[0].id == whole;
+    own->store(same ? kOwnWord : kNotOwnWord, std::memory_order_relaxed);
+  }
   for (const Symbol& symbol : work.symbols) {
     if (symbol.id != kNoToken) ids.push_back(symbol.id);
   }

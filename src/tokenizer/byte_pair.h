@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -89,15 +90,26 @@ class BytePairModel : public WordModel {
   void encode(std::string_view word, Workspace& work, std::vector<TokenId>& ids) const override;
 
  private:
-  BytePairModel(const Vocabulary& vocabulary, const Options& options, size_t merges)
-      : vocabulary_(vocabulary), options_(options), table_(merges) {}
+  BytePairModel(const Vocabulary& vocabulary, const Options& options, size_t merges);
   void split_bytes(std::string_view word, std::vector<Symbol>& symbols) const;
   void split_characters(std::string_view word, std::vector<Symbol>& symbols) const;
+  TokenId whole_character(std::string_view character) const;
+  TokenId find_whole_character(std::string_view character) const;
+  Merge find(const Symbol& left, const Symbol& right) const {
+    return table_.find(left.id, right.id);
+  }
 
   const Vocabulary& vocabulary_;
   Options options_;
   MergeTable table_;
   std::array<TokenId, 256> byte_ids_{};
+  // By token: the best rank of the merges in which it is the left / right one.
+  std::vector<uint32_t> best_as_left_, best_as_right_;
+  // Found out when first asked for; the same whoever asks, so nothing needs to be in order.
+  // By token: whether its text as a word becomes just that token. 0: not known yet.
+  mutable std::vector<std::atomic<uint8_t>> is_own_word_;
+  // By code point below U+10000: see whole_character. 0: not known yet; otherwise its id + 2.
+  mutable std::vector<std::atomic<TokenId>> whole_characters_;
 };
 
 }  // namespace freehold::tokenizer

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <queue>
 #include <vector>
 
@@ -54,52 +55,44 @@ void merge_short(std::vector<Symbol>& symbols, std::vector<Merge>& merges, const
 }
 
 template <typename Find>
-void merge_long(std::vector<Symbol>& symbols, const Find& find) {
-  struct Candidate {
-    uint32_t rank, left, right, length;  // of both together, to tell what has changed since
-    TokenId id;
-    bool operator<(const Candidate& other) const {  // the heap's top is the greatest
-      return rank != other.rank ? rank > other.rank : left > other.left;
-    }
-  };
+void merge_long(std::vector<Symbol>& symbols, std::vector<Merge>& merges, const Find& find) {
   const auto n = static_cast<uint32_t>(symbols.size());
   std::vector<uint32_t> next(n);
   std::vector<uint32_t> previous(n);
-  std::vector<Candidate> candidates;
-  candidates.reserve(n);
-  const auto candidate = [&](uint32_t left, uint32_t right) -> Candidate {
-    const Merge merge = find(symbols[left], symbols[right]);
-    return {merge.rank, left, right, symbols[left].length + symbols[right].length, merge.id};
+  // merges[i]: of symbol i with its right neighbour, as things stand. In the queue, (rank, i) in
+  // one number; an entry whose rank is no longer that of merges[i] is stale.
+  std::vector<uint64_t> entries;
+  entries.reserve(n);
+  const auto entry = [](uint32_t rank, uint32_t i) {
+    return (static_cast<uint64_t>(rank) << 32) | i;
   };
+  merges.assign(n, Merge{});
   for (uint32_t i = 0; i < n; ++i) {
     next[i] = i + 1;
     previous[i] = i - 1;  // of the first: never looked at
     if (i + 1 == n) break;
-    const Candidate pair = candidate(i, i + 1);
-    if (pair.rank != kNeverMerges) candidates.push_back(pair);
+    merges[i] = find(symbols[i], symbols[i + 1]);
+    if (merges[i].rank != kNeverMerges) entries.push_back(entry(merges[i].rank, i));
   }
-  std::priority_queue<Candidate> queue(std::less<Candidate>(), std::move(candidates));
+  std::priority_queue queue(std::greater<uint64_t>(), std::move(entries));
+  const auto renew = [&](uint32_t i) {
+    merges[i] = next[i] < n ? find(symbols[i], symbols[next[i]]) : Merge{};
+    if (merges[i].rank != kNeverMerges) queue.push(entry(merges[i].rank, i));
+  };
   while (!queue.empty()) {
-    const Candidate top = queue.top();
+    const auto left = static_cast<uint32_t>(queue.top());
+    const auto rank = static_cast<uint32_t>(queue.top() >> 32);
     queue.pop();
-    Symbol& left = symbols[top.left];
-    if (left.length == 0 || symbols[top.right].length == 0 || next[top.left] != top.right ||
-        left.length + symbols[top.right].length != top.length) {
-      continue;
-    }
-    left.length = top.length;
-    left.id = top.id;
-    symbols[top.right].length = 0;
-    next[top.left] = next[top.right];
-    const auto offer = [&](uint32_t a, uint32_t b) {
-      const Candidate pair = candidate(a, b);
-      if (pair.rank != kNeverMerges) queue.push(pair);
-    };
-    if (next[top.left] < n) {
-      previous[next[top.left]] = top.left;
-      offer(top.left, next[top.left]);
-    }
-    if (top.left > 0) offer(previous[top.left], top.left);
+    if (merges[left].rank != rank) continue;
+    const uint32_t right = next[left];
+    symbols[left].length += symbols[right].length;
+    symbols[left].id = merges[left].id;
+    symbols[right].length = 0;
+    merges[right] = {};
+    next[left] = next[right];
+    if (next[left] < n) previous[next[left]] = left;
+    renew(left);
+    if (left > 0) renew(previous[left]);
   }
   std::erase_if(symbols, [](const Symbol& symbol) { return symbol.length == 0; });
 }
@@ -108,7 +101,7 @@ void merge_long(std::vector<Symbol>& symbols, const Find& find) {
 template <typename Find>
 void merge_symbols(std::vector<Symbol>& symbols, std::vector<Merge>& scratch, const Find& find) {
   if (symbols.size() > kLongWord) {
-    merge_long(symbols, find);
+    merge_long(symbols, scratch, find);
   } else {
     merge_short(symbols, scratch, find);
   }
