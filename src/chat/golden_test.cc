@@ -1,31 +1,13 @@
 // Every golden template with every request: the text to the byte, or the error that Jinja2 ends in.
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <nlohmann/json.hpp>
 
+#include "chat/golden_data.h"
 #include "chat/template.h"
 
 namespace freehold::chat {
 namespace {
-
-std::string gunzip(const std::string& path) {
-  gzFile file = gzopen(path.c_str(), "rb");
-  if (file == nullptr) return {};
-  std::string out;
-  char buffer[1 << 16];
-  for (int n = gzread(file, buffer, sizeof(buffer)); n > 0;
-       n = gzread(file, buffer, sizeof(buffer))) {
-    out.append(buffer, static_cast<size_t>(n));
-  }
-  gzclose(file);
-  return out;
-}
-
-const Json& golden() {
-  static const Json data = Json::parse(gunzip(FREEHOLD_TEST_DATA "/templates/golden.json.gz"));
-  return data;
-}
 
 Json variables_of(const Json& request) {
   Json out = request;

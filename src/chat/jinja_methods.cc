@@ -331,7 +331,7 @@ using Test = bool (*)(int32_t);
 
 Eval<Value> all_of(Context& context, const Value& subject, Test test) {
   const std::string_view bytes = subject.bytes();
-  context.heap.charge(4 * bytes.size());
+  context.heap.charge(8 * bytes.size());
   FREEHOLD_TRY(context.check());
   for (size_t i = 0; i < bytes.size(); i += code_point_bytes(bytes, i)) {
     if (!test(code_point_at(bytes, i))) return Value::boolean(false);
@@ -342,7 +342,7 @@ Eval<Value> all_of(Context& context, const Value& subject, Test test) {
 // isupper and islower: no cased character of the other kind, and at least one of this.
 Eval<Value> cased(Context& context, const Value& subject, Test wanted, Test refused) {
   const std::string_view bytes = subject.bytes();
-  context.heap.charge(4 * bytes.size());
+  context.heap.charge(8 * bytes.size());
   FREEHOLD_TRY(context.check());
   bool any = false;
   for (size_t i = 0; i < bytes.size(); i += code_point_bytes(bytes, i)) {

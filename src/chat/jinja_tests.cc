@@ -345,6 +345,8 @@ Eval<Value> global_strftime(Context& context, const Value&, const Args& args) {
                           "strftime_now does not know `" + directive + "`");
     }
     char buffer[128];
+    context.heap.charge(512);
+    FREEHOLD_TRY(context.check());
     const size_t n = std::strftime(buffer, sizeof(buffer), directive.c_str(), &context.now);
     out.append(std::string_view(buffer, n), true);
     i += directive.size() - 1;

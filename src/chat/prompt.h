@@ -3,6 +3,7 @@
 // what the template has no place for is refused by name.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>

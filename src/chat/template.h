@@ -24,7 +24,7 @@ struct RenderLimits {
   uint64_t steps = 500'000;           // nodes evaluated
   uint32_t depth = 320;               // nodes inside nodes, calls included
   uint64_t output_bytes = 8U << 20U;  // the prompt, and any one string
-  uint64_t work_bytes = 96U << 20U;   // everything made or searched on the way
+  uint64_t work_bytes = 64U << 20U;   // everything made or searched on the way
 };
 
 struct RenderOptions {
