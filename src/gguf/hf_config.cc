@@ -295,8 +295,8 @@ class Settings {
     FREEHOLD_TRY(copy_count("interleave_moe_layer_step", "interleave_moe_layer_step"));
     const json* tuning = in_.find("attn_temperature_tuning");
     if (tuning != nullptr && *tuning == false) return unsupported("no `attn_temperature_tuning`");
-    FREEHOLD_TRY(in_.only("attention_chunk_size", 8192));
-    FREEHOLD_TRY(in_.only("floor_scale", 8192));
+    FREEHOLD_TRY(copy_count("attention_chunk_size", "attention.chunk_size"));
+    FREEHOLD_TRY(copy_count("floor_scale", "attention.temperature_length"));
     FREEHOLD_TRY(in_.only("attn_scale", 0.1));
     return in_.only("use_qk_norm", out_.n_experts != 128);
   }

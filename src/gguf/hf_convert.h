@@ -1,5 +1,6 @@
 // Rearrangements and conversions of weights on their way from safetensors to GGUF's forms. All are
-// exact. Sizes have been checked by the caller; buffers may be unaligned.
+// exact, but for FP8 times a scale that is no power of two, which is rounded to F32. Sizes have
+// been checked by the caller; buffers may be unaligned.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +15,12 @@ namespace freehold::gguf {
 // Elements of F32, F16 or BF16 as floats, one after another, 4 bytes each at `out`.
 void widen(Dtype dtype, std::span<const std::byte> elements, std::byte* out);
 
-// DeepSeek's FP8: E4M3 weights {columns, rows}; F32 scales, one a block of block_rows x
-// block_columns, blocks at the edges partial; a weight is its code times its block's scale.
+// DeepSeek's FP8: E4M3 weights {columns, rows}; scales, one a block of block_rows x block_columns,
+// blocks at the edges partial; a weight is its code times its block's scale.
 struct Fp8Matrix {
   std::span<const std::byte> codes;
   std::span<const std::byte> scales;
+  Dtype scale_dtype;  // kF32, or kBF16 as Qwen publishes them
   uint64_t rows;
   uint64_t columns;
   uint64_t block_rows;

@@ -37,7 +37,7 @@ TEST(HfConvert, WidensWithoutLoss) {
 TEST(HfConvert, Fp8TakesTheScaleOfItsBlock) {
   const std::vector<uint8_t> codes(15, 0x38);  // 1.0
   const std::vector<float> scales = {1, 2, 3, 10, 20, 30};
-  const Fp8Matrix matrix{bytes_of(codes), bytes_of(scales), 3, 5, 2, 2};
+  const Fp8Matrix matrix{bytes_of(codes), bytes_of(scales), Dtype::kF32, 3, 5, 2, 2};
   ASSERT_EQ(matrix.n_scales(), 6u);
   EXPECT_EQ(exact_type(matrix), quant::Type::kF32);
   float out[15];
@@ -45,12 +45,21 @@ TEST(HfConvert, Fp8TakesTheScaleOfItsBlock) {
   EXPECT_THAT(out, ElementsAre(1, 1, 2, 2, 3, 1, 1, 2, 2, 3, 10, 10, 20, 20, 30));
 }
 
+TEST(HfConvert, Fp8ScalesMayBeBf16) {
+  const std::vector<uint8_t> codes = {0x38, 0xb8};
+  const std::vector<uint16_t> scales = {0x4040, 0x4000};  // 3, 2
+  const Fp8Matrix matrix{bytes_of(codes), bytes_of(scales), Dtype::kBF16, 1, 2, 1, 1};
+  float out[2];
+  dequantise(matrix, exact_type(matrix), reinterpret_cast<std::byte*>(out));
+  EXPECT_THAT(out, ElementsAre(3, -2));
+}
+
 TEST(HfConvert, PowersOfTwoKeepFp8ExactInBf16) {
   std::vector<uint8_t> codes(256);
   for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i);
   for (const float scale : {std::ldexp(1.0f, -100), 0.25f, std::ldexp(1.0f, 100)}) {
     const std::vector<float> scales = {scale};
-    const Fp8Matrix matrix{bytes_of(codes), bytes_of(scales), 1, 256, 128, 256};
+    const Fp8Matrix matrix{bytes_of(codes), bytes_of(scales), Dtype::kF32, 1, 256, 128, 256};
     ASSERT_EQ(exact_type(matrix), quant::Type::kBF16);
     uint16_t out[256];
     dequantise(matrix, quant::Type::kBF16, reinterpret_cast<std::byte*>(out));
@@ -62,7 +71,7 @@ TEST(HfConvert, PowersOfTwoKeepFp8ExactInBf16) {
   }
   for (const float scale : {3.0f, -2.0f, 0.0f, std::ldexp(1.0f, 101), std::nanf("")}) {
     const std::vector<float> scales = {scale};
-    const Fp8Matrix matrix{bytes_of(codes), bytes_of(scales), 1, 256, 128, 256};
+    const Fp8Matrix matrix{bytes_of(codes), bytes_of(scales), Dtype::kF32, 1, 256, 128, 256};
     EXPECT_EQ(exact_type(matrix), quant::Type::kF32) << scale;
   }
 }

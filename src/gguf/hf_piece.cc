@@ -15,8 +15,10 @@ namespace {
 
 // For a weight whose scales dense_type has checked.
 Fp8Matrix fp8_matrix(const HfPiece& piece, const HfConfig& config) {
-  return {piece.weight->data,     piece.scale->data,      piece.weight->shape[0],
-          piece.weight->shape[1], (*config.fp8_block)[0], (*config.fp8_block)[1]};
+  const auto& [block_rows, block_columns] = *config.fp8_block;
+  const std::vector<uint64_t>& shape = piece.weight->shape;
+  return {piece.weight->data, piece.scale->data, piece.scale->dtype, shape[0],
+          shape[1],           block_rows,        block_columns};
 }
 
 std::unexpected<base::Error> refuse(ErrorCode code, const SafeTensor& tensor,
@@ -30,9 +32,10 @@ Result<quant::Type> fp8_type(const HfPiece& piece, const HfConfig& config) {
                   "is FP8 but has no scales, or config.json no weight_block_size");
   }
   const Fp8Matrix matrix = fp8_matrix(piece, config);
-  if (piece.scale->dtype != Dtype::kF32 || piece.scale->n_elements() != matrix.n_scales()) {
+  const bool is_number = matrix.scale_dtype == Dtype::kF32 || matrix.scale_dtype == Dtype::kBF16;
+  if (!is_number || piece.scale->n_elements() != matrix.n_scales()) {
     return refuse(ErrorCode::kBadFormat, *piece.scale,
-                  "is not one F32 for each block of its weight");
+                  "is not one F32 or BF16 for each block of its weight");
   }
   return exact_type(matrix);
 }

@@ -253,7 +253,7 @@ TEST(HuggingFace, Fp8IsMultipliedOut) {
   EXPECT_THAT(floats(directory, "blk.0.attn_output.weight"), ElementsAre(2, 2, 1.5, 2, 2, 1.5));
   maker.raw(kLayer + "mlp.up_proj.weight", "F8_E4M3", {2, 3}, ones);
   maker.raw(kLayer + "mlp.up_proj.weight_scale_inv", "F32", {1, 1}, scales.substr(0, 4));
-  EXPECT_THAT(maker.refusal(), HasSubstr("up_proj.weight_scale_inv` is not one F32"));
+  EXPECT_THAT(maker.refusal(), HasSubstr("up_proj.weight_scale_inv` is not one F32 or BF16"));
 }
 
 TEST(HuggingFace, GptOssPairsAreTakenApart) {
