@@ -1,0 +1,12 @@
+// GBNF, the notation of grammars that llama.cpp made common: `name ::= "text" [a-z]+ ( a | b )?`.
+#pragma once
+
+#include "server/grammar.h"
+
+namespace freehold::server {
+
+// The rule `root` is where it begins. Errors: kBadFormat with the line, kLimitExceeded (nesting
+// over 64, repetition over 10000), and those of GrammarBuilder::finish.
+base::Result<Grammar> parse_gbnf(std::string_view text);
+
+}  // namespace freehold::server

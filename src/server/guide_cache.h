@@ -1,0 +1,34 @@
+// The guides of one model: made on demand from what a request asks for, kept for the next.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "server/api_error.h"
+#include "server/guided_answer.h"
+#include "server/spec.h"
+
+namespace freehold::server {
+
+class GuideCache {
+ public:
+  // What binds the answer that `spec` asks for, after a prompt that ends in `tail`; none where
+  // nothing does. One for each choice. Errors: kInvalidField for a schema or grammar that is
+  // impossible, too large or says what can't be constrained, by name.
+  ApiResult<std::shared_ptr<Constraint>> constraint(const Spec& spec, const Model& model,
+                                                    std::string_view tail);
+
+ private:
+  static constexpr size_t kGuides = 64;
+
+  std::shared_ptr<const TokenTrie> trie(const Model& model);
+  ApiResult<std::shared_ptr<Guide>> guide(const Spec& spec, const Model& model, bool only_calls);
+
+  std::mutex mutex_;
+  std::shared_ptr<const TokenTrie> trie_;
+  std::list<std::pair<std::string, std::shared_ptr<Guide>>> guides_;  // newest first
+};
+
+}  // namespace freehold::server

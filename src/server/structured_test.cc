@@ -1,0 +1,128 @@
+// Structured output through the whole server: whatever the model would rather say, the answer keeps
+// to its schema, grammar or tool, and what can't be kept is refused.
+#include <gtest/gtest.h>
+
+#include "server/test_server.h"
+
+namespace freehold::server {
+namespace {
+
+Json schema_format(Json schema) {
+  return {{"type", "json_schema"},
+          {"json_schema", {{"name", "n"}, {"strict", true}, {"schema", std::move(schema)}}}};
+}
+
+Json no_thinking(Json extra) {
+  extra["thinking"] = {{"type", "disabled"}};
+  return extra;
+}
+
+const Json kPoint = Json::parse(
+    R"({"type":"object","properties":{"x":{"type":"integer","minimum":-5,"maximum":5},
+        "name":{"type":"string","maxLength":6},"tags":{"type":"array","items":{"enum":["a","b"]},
+        "maxItems":2}},"required":["x","name","tags"],"additionalProperties":false})");
+
+TEST(Structured, AnswersAlwaysKeepToTheSchema) {
+  TestServer server;
+  for (int seed = 0; seed < 40; ++seed) {
+    const Json extra = no_thinking({{"seed", seed}, {"response_format", schema_format(kPoint)}});
+    const auto reply = post(server.port(), "/v1/chat/completions", say("not json", extra));
+    ASSERT_EQ(reply.status, 200U) << reply.body;
+    const Json choice = reply.json()["choices"][0];
+    ASSERT_EQ(choice["finish_reason"], "stop") << reply.body;
+    const Json value = Json::parse(choice["message"]["content"].get<std::string>(), nullptr, false);
+    ASSERT_TRUE(value.is_object()) << reply.body;
+    EXPECT_EQ(value.size(), 3U);
+    EXPECT_LE(std::abs(value["x"].get<int>()), 5);
+    EXPECT_LE(value["tags"].size(), 2U);
+  }
+}
+
+TEST(Structured, WhatTheModelWantsIsTakenWhereItFits) {
+  TestServer server;
+  const Json extra = no_thinking({{"response_format", schema_format(kPoint)}});
+  const std::string wanted = R"({"x": 3, "name": "abc", "tags": ["b"]})";
+  const Json body = post(server.port(), "/v1/chat/completions", say(wanted, extra)).json();
+  EXPECT_EQ(body["choices"][0]["message"]["content"], wanted);
+}
+
+TEST(Structured, ThinkingIsFreeAndTheAnswerIsBound) {
+  TestServer server;
+  Json extra{{"thinking", {{"type", "enabled"}}}, {"response_format", {{"type", "json_object"}}}};
+  const Json body =
+      post(server.port(), "/v1/chat/completions", say(R"(any words</think>{"a":1})", extra)).json();
+  EXPECT_EQ(body["choices"][0]["message"]["reasoning_content"], "any words");
+  EXPECT_EQ(body["choices"][0]["message"]["content"], R"({"a":1})");
+}
+
+TEST(Structured, ReasoningBudgetClosesTheThinking) {
+  TestServer server;
+  const Json extra{{"thinking", {{"type", "enabled"}, {"budget_tokens", 5}}}};
+  const Json body =
+      post(server.port(), "/v1/chat/completions", say("abcdefghijklmnop", extra)).json();
+  EXPECT_EQ(body["choices"][0]["message"]["reasoning_content"], "abcde") << body.dump();
+}
+
+TEST(Structured, ImpossibleAndUnknownAre400) {
+  TestServer server;
+  const auto status = [&](const Json& extra) {
+    return post(server.port(), "/v1/chat/completions", say("x", extra)).status;
+  };
+  EXPECT_EQ(status({{"response_format", schema_format(false)}}), 400U);
+  EXPECT_EQ(status({{"response_format",
+                     schema_format({{"type", "integer"}, {"minimum", 2}, {"maximum", 1}})}}),
+            400U);
+  EXPECT_EQ(status({{"response_format", schema_format({{"not", Json::object()}})}}), 400U);
+  EXPECT_EQ(status({{"grammar", "root ::= root"}}), 400U);
+  EXPECT_EQ(status({{"grammar", "root ::= (((("}}), 400U);
+  const Json tool{
+      {"type", "function"},
+      {"function", {{"name", "f"}, {"strict", true}, {"parameters", {{"not", Json::object()}}}}}};
+  EXPECT_EQ(status({{"tools", Json::array({tool})}}), 400U);
+}
+
+TEST(Structured, GrammarBindsTextToo) {
+  TestServer server;
+  const Json body{{"model", "fake"},
+                  {"prompt", "say: zzz"},
+                  {"max_tokens", 64},
+                  {"grammar", "root ::= \"yes\" | \"no\""}};
+  const std::string text =
+      post(server.port(), "/v1/completions", body).json()["choices"][0]["text"];
+  EXPECT_TRUE(text == "yes" || text == "no") << text;
+}
+
+TEST(Structured, RequiredToolsAreCalled) {
+  TestServer server;
+  const Json tool{{"type", "function"}, {"function", {{"name", "move"}, {"parameters", kPoint}}}};
+  for (const Json& choice :
+       {Json("required"), Json{{"type", "function"}, {"function", {{"name", "move"}}}}}) {
+    const Json extra{{"tools", Json::array({tool})},
+                     {"tool_choice", choice},
+                     {"seed", 9},
+                     {"parallel_tool_calls", false}};
+    const Json body =
+        post(server.port(), "/v1/chat/completions", say("no", no_thinking(extra))).json();
+    const Json& call = body["choices"][0]["message"]["tool_calls"][0]["function"];
+    EXPECT_EQ(call["name"], "move") << body.dump();
+    EXPECT_EQ(Json::parse(call["arguments"].get<std::string>()).size(), 3U);
+  }
+}
+
+TEST(Structured, StrictToolsBindOnlyTheCall) {
+  TestServer server;
+  const Json tool{{"type", "function"},
+                  {"function", {{"name", "move"}, {"strict", true}, {"parameters", kPoint}}}};
+  const Json extra = no_thinking({{"tools", Json::array({tool})}});
+  const Json plain = post(server.port(), "/v1/chat/completions", say("hello world", extra)).json();
+  EXPECT_EQ(plain["choices"][0]["message"]["content"], "hello world");
+  const Json call =
+      post(server.port(), "/v1/chat/completions", say("well <tool_call>wrong wrong wrong", extra))
+          .json();
+  EXPECT_EQ(call["choices"][0]["finish_reason"], "tool_calls") << call.dump();
+  const Json& made = call["choices"][0]["message"]["tool_calls"][0]["function"];
+  EXPECT_EQ(Json::parse(made["arguments"].get<std::string>()).size(), 3U);
+}
+
+}  // namespace
+}  // namespace freehold::server
