@@ -6,6 +6,7 @@
 #include "base/topology.h"
 #include "engine/local_engine.h"
 #include "engine/plan.h"
+#include "gguf/huggingface.h"
 
 namespace freehold {
 namespace {
@@ -44,7 +45,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   parts.options = options;
   parts.cache_type = cache_type(options.kv);
   FREEHOLD_ASSIGN(const kernels::Isa isa, kernels::select_isa(options.isa));
-  FREEHOLD_ASSIGN(parts.directory, gguf::Directory::open(model));
+  FREEHOLD_ASSIGN(parts.directory, gguf::open_model(model));
 
   // Before the weights are touched: they alone must fit.
   const uint64_t available = options.memory_limit_bytes != 0 ? options.memory_limit_bytes

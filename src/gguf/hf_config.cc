@@ -298,7 +298,9 @@ class Settings {
     FREEHOLD_TRY(copy_count("attention_chunk_size", "attention.chunk_size"));
     FREEHOLD_TRY(copy_count("floor_scale", "attention.temperature_length"));
     FREEHOLD_TRY(in_.only("attn_scale", 0.1));
-    return in_.only("use_qk_norm", out_.n_experts != 128);
+    FREEHOLD_ASSIGN(const auto norm, in_.find_flag("use_qk_norm"));
+    set("attention.qk_norm", Value{norm.value_or(out_.n_experts != 128)});
+    return {};
   }
 
   Status read_quantisation() {

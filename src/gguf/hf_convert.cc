@@ -105,7 +105,7 @@ void transpose(std::span<const std::byte> matrix, const Columns& columns, uint64
       const uint64_t column_end = std::min(column0 + kSide, columns.n_columns);
       for (uint64_t column = column0; column < column_end; ++column) {
         for (uint64_t row = row0; row < row_end; ++row) {
-          const uint64_t from = row * columns.row_elements + columns.first + column;
+          const uint64_t from = row * columns.row_elements + columns.first + column * columns.step;
           const uint64_t to = column * columns.n_rows + row;
           std::memcpy(out + to * element_bytes, matrix.data() + from * element_bytes,
                       element_bytes);

@@ -47,6 +47,7 @@ struct Columns {
   uint64_t row_elements;
   uint64_t first;
   uint64_t n_columns;
+  uint64_t step = 1;  // from one column to the next
 };
 void transpose(std::span<const std::byte> matrix, const Columns& columns, uint64_t element_bytes,
                std::byte* out);

@@ -12,19 +12,20 @@ namespace freehold::gguf {
 
 // How a tensor's bytes become GGUF's. `Pair` forms make two tensors.
 enum class HfForm {
-  kPlain,       // as it lies; vectors as F32
-  kF32,         // as F32 whatever its rank: routers, whose small differences decide much
-  kFlat,        // {d, 1} as the vector {d}
-  kQueryRows,   // rows reordered inside each query head, where the family's RoPE wants it
-  kKeyRows,     // the same for the key heads
-  kExpert,      // one expert of a stack {in, out, experts}
-  kLatentPair,  // DeepSeek's kv_b_proj: attn_k_b (transposed) and attn_v_b
-  kMxfp4Pair,   // gpt-oss: rows alternate between gate and up; 4-bit blocks and their scales
-  kMxfp4,       // gpt-oss: the same without the alternation
-  kBiasPair,    // gpt-oss: {2 ff, experts}, alternating
-  kTurnedPair,  // Llama 4: [experts, in, gate then up], transposed
-  kTurned,      // Llama 4: [experts, in, out], transposed
-  kDropped,     // there is no use for it
+  kPlain,        // as it lies; vectors as F32
+  kF32,          // as F32 whatever its rank: routers, whose small differences decide much
+  kFlat,         // {d, 1} as the vector {d}
+  kQueryRows,    // rows reordered inside each query head, where the family's RoPE wants it
+  kKeyRows,      // the same for the key heads
+  kExpert,       // one expert of a stack {in, out, experts}
+  kLatentPair,   // DeepSeek's kv_b_proj: attn_k_b (transposed) and attn_v_b
+  kMxfp4Pair,    // gpt-oss: rows alternate between gate and up; 4-bit blocks and their scales
+  kMxfp4,        // gpt-oss: the same without the alternation
+  kBiasPair,     // gpt-oss: {2 ff, experts}, alternating
+  kTurnedPair,   // Llama 4: [experts, in, gate then up], transposed
+  kTurnedTurns,  // gpt-oss without 4-bit blocks: [experts, in, gate and up in turns], transposed
+  kTurned,       // both: [experts, in, out], transposed
+  kDropped,      // there is no use for it
 };
 
 enum class HfRole { kWeight, kScale };  // scales come in a tensor of their own

@@ -155,7 +155,9 @@ class Assembler {
         return make_bias_pair(place, *piece.weight);
       case HfForm::kTurnedPair:
       case HfForm::kTurned:
-        return make_turned(place, *piece.weight);
+        return make_turned(place, *piece.weight, /*in_turns=*/false);
+      case HfForm::kTurnedTurns:
+        return make_turned(place, *piece.weight, /*in_turns=*/true);
       case HfForm::kDropped:
         break;
     }
@@ -317,8 +319,9 @@ class Assembler {
     return {};
   }
 
-  // [experts, in, parts * out] to parts of {in, out, experts}.
-  Status make_turned(const HfPlace& place, const SafeTensor& tensor) {
+  // [experts, in, parts * out] to parts of {in, out, experts}; the parts' columns lie one part
+  // after the other or alternate.
+  Status make_turned(const HfPlace& place, const SafeTensor& tensor, bool in_turns) {
     const uint64_t parts = place.second.empty() ? 1 : 2;
     if (tensor.shape.size() != 3 || tensor.shape[0] != config_.n_experts ||
         tensor.shape[2] % parts != 0) {
@@ -329,12 +332,13 @@ class Assembler {
     const uint64_t n_out = tensor.shape[2] / parts;
     const uint64_t expert_bytes = tensor.data.size() / config_.n_experts;
     for (uint64_t part = 0; part < parts; ++part) {
+      const Columns columns = in_turns ? Columns{n_in, n_out * parts, part, n_out, parts}
+                                       : Columns{n_in, n_out * parts, part * n_out, n_out};
       FREEHOLD_ASSIGN(const auto memory, own_tensor(part == 0 ? place.target : place.second, type,
                                                     {n_in, n_out, config_.n_experts}));
       for (uint64_t expert = 0; expert < config_.n_experts; ++expert) {
-        transpose(tensor.data.subspan(expert * expert_bytes, expert_bytes),
-                  {n_in, n_out * parts, part * n_out, n_out}, element_bytes(type),
-                  memory.data() + expert * (expert_bytes / parts));
+        transpose(tensor.data.subspan(expert * expert_bytes, expert_bytes), columns,
+                  element_bytes(type), memory.data() + expert * (expert_bytes / parts));
       }
     }
     return {};

@@ -69,7 +69,7 @@ void Decoder::forward(Pass& pass) {
                             .visibility = layer.visibility,
                             .epsilon = config_.epsilon,
                             .norm_after_rope = layer.norm_after_rope,
-                            .query_scale = layer.query_scale};
+                            .sharpening_length = layer.sharpening_length};
     attend(pass, layer.attention, rule, i);
     ops::add_rows(pass.machine, pass.x, pass.out);
 

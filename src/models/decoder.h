@@ -25,7 +25,7 @@ class Decoder : public Model {
     bool has_positions = true;  // false: no RoPE
     bool norm_after_rope = false;
     ops::Visibility visibility = {};
-    float (*query_scale)(uint32_t position) = nullptr;
+    uint32_t sharpening_length = 0;
   };
 
   base::Result<std::vector<size_t>> cache_block_bytes(kernels::CacheType type) const override;

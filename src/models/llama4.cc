@@ -2,7 +2,6 @@
 // positions; every fourth has no positions, sees everything, and sharpens the queries of late
 // positions. Scout normalises rotated queries and keys. One expert a token, whose input is weighed
 // by the sigmoid of its score, beside a shared network.
-#include <cmath>
 
 #include "models/decoder.h"
 #include "models/families.h"
@@ -10,12 +9,7 @@
 namespace freehold::models {
 namespace {
 
-constexpr uint32_t kChunk = 8192;
-
-float late_sharpening(uint32_t position) {
-  const double chunks = std::floor((static_cast<double>(position) + 1.0) / kChunk);
-  return static_cast<float>(1.0 + 0.1 * std::log(1.0 + chunks));
-}
+constexpr uint32_t kUsualChunk = 8192;
 
 class Llama4 : public Decoder {
  public:
@@ -29,23 +23,27 @@ class Llama4 : public Decoder {
     moe_.shared_width = moe_.width;
     moe_.weigh_input = true;
     FREEHOLD_ASSIGN(const uint32_t step, loader.count_or("interleave_moe_layer_step", 1));
-    FREEHOLD_ASSIGN(const uint32_t chunk, loader.count_or("attention.chunk_size", kChunk));
-    if (moe_.router.n_used != 1 || step == 0 || chunk != kChunk) {
+    FREEHOLD_ASSIGN(const uint32_t chunk, loader.count_or("attention.chunk_size", kUsualChunk));
+    FREEHOLD_ASSIGN(const uint32_t sharpening,
+                    loader.count_or("attention.temperature_length", kUsualChunk));
+    if (moe_.router.n_used != 1 || step == 0 || chunk == 0) {
       return base::fail(base::ErrorCode::kUnsupported,
-                        "a llama4 model has one expert a token and chunks of 8192 positions");
+                        "a llama4 model with other than one expert a token, or without chunks");
     }
+    // Files that don't say: Maverick, told by its 128 experts, does without.
+    FREEHOLD_ASSIGN(const bool norm,
+                    loader.flag_or("attention.qk_norm", moe_.router.n_experts != 128));
     // A window of zero in the file means no chunks, and positions in every layer.
-    FREEHOLD_ASSIGN(const uint32_t window, loader.count_or("attention.sliding_window", kChunk));
+    FREEHOLD_ASSIGN(const uint32_t window, loader.count_or("attention.sliding_window", chunk));
     for (size_t i = 0; i < layers_.size(); ++i) {
       Layer& layer = layers_[i];
       const bool everywhere = window != 0 && (i + 1) % 4 == 0;
       layer.has_positions = !everywhere;
       if (everywhere) {
-        layer.query_scale = late_sharpening;
+        layer.sharpening_length = sharpening;
       } else {
-        if (window != 0) layer.visibility.chunk = kChunk;
-        // Maverick, told by its 128 experts, does without.
-        layer.norm_after_rope = moe_.router.n_experts != 128;
+        if (window != 0) layer.visibility.chunk = chunk;
+        layer.norm_after_rope = norm;
       }
       FREEHOLD_TRY((i + 1) % step == 0 ? bind_experts(loader, i) : bind_dense(loader, i));
     }

@@ -28,6 +28,12 @@ void position_heads(const Pass& pass, const HeadsRule& rule, size_t row, float* 
   }
 }
 
+float sharpening(uint32_t position, uint32_t length) {
+  if (length == 0) return 1.0F;
+  const uint32_t periods = (position + 1) / length;
+  return static_cast<float>(1.0 + 0.1 * std::log(1.0 + static_cast<double>(periods)));
+}
+
 }  // namespace
 
 Result<HeadsConfig> read_heads_config(Loader& loader, uint32_t hidden) {
@@ -165,8 +171,8 @@ void attend(Pass& pass, const HeadsWeights& weights, const HeadsRule& rule, size
     const uint32_t position = pass.positions[row];
     position_heads(pass, rule, row, pass.q.row(row), shape.n_heads, weights.q_norm);
     position_heads(pass, rule, row, pass.k.row(row), shape.n_kv_heads, weights.k_norm);
-    const float extra = rule.query_scale == nullptr ? 1.0F : rule.query_scale(position);
-    machine.vectors().scale(pass.q.row(row), rule.config.scale * extra, pass.q.width());
+    const float scale = rule.config.scale * sharpening(position, rule.sharpening_length);
+    machine.vectors().scale(pass.q.row(row), scale, pass.q.width());
     ops::store_heads(machine, shape, cache, pass.blocks_of(row), position, pass.k.row(row),
                      pass.v.row(row));
   });

@@ -62,8 +62,9 @@ struct HeadsRule {
   ops::Visibility visibility = {};
   float epsilon = 0.0F;          // of q_norm and k_norm
   bool norm_after_rope = false;  // a weightless norm of rotated queries and keys (llama4)
-  // Multiplies the queries of a position (llama4's temperature); null: 1.
-  float (*query_scale)(uint32_t position) = nullptr;
+  // Queries of position p are multiplied by 1 + 0.1 ln(1 + floor((p + 1) / sharpening_length)),
+  // llama4's temperature; 0: not.
+  uint32_t sharpening_length = 0;
 };
 // pass.out = attention of pass.input, stored in and read from `layer` of the cache.
 void attend(Pass& pass, const HeadsWeights& weights, const HeadsRule& rule, size_t layer);
