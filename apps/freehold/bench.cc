@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "command.h"
 #include "engine_options.h"
-#include "gguf/gguf.h"
+#include "gguf/huggingface.h"
 #include "json_file.h"
 #include "machine_limits.h"
 #include "model_facts.h"
@@ -223,7 +223,7 @@ Status bench(BenchOptions options) {
                 "bench with --prompt 0 and --generate 0 has nothing to do");
   }
   FREEHOLD_ASSIGN(const auto path, resolve_model(options.engine.model));
-  FREEHOLD_ASSIGN(const auto directory, gguf::Directory::open(path));
+  FREEHOLD_ASSIGN(const auto directory, gguf::open_model(path));
   FREEHOLD_ASSIGN(const ModelFacts facts, model_facts(directory));
   const uint32_t longest = std::max(options.prompt + 1, options.depth + options.generate + 2);
   if (options.engine.context == 0) options.engine.context = longest;

@@ -26,5 +26,8 @@ void add_bench(CLI::App& app, Action& action);
 void add_logits(CLI::App& app, Action& action);
 void add_perplexity(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);
+void add_serve(CLI::App& app, Action& action);
+void add_keys(CLI::App& app, Action& action);
+void add_usage(CLI::App& app, Action& action);
 
 }  // namespace freehold::app

@@ -8,6 +8,7 @@
 #include "base/topology.h"
 #include "chat/format.h"
 #include "command.h"
+#include "gguf/huggingface.h"
 #include "json_file.h"
 #include "model_facts.h"
 #include "store.h"
@@ -261,7 +262,7 @@ Json as_json(const Report& report) {
 
 Status inspect(const InspectOptions& options) {
   FREEHOLD_ASSIGN(const auto path, resolve_model(options.model));
-  FREEHOLD_ASSIGN(gguf::Directory directory, gguf::Directory::open(path));
+  FREEHOLD_ASSIGN(gguf::Directory directory, gguf::open_model(path));
   auto facts = model_facts(directory);
   if (!facts) return base::in_context(path.string(), facts.error());
   const Report report{path, std::move(directory), std::move(*facts), Tokenizer::open(path),

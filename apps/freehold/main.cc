@@ -38,6 +38,9 @@ int run(int argc, char** argv) {
   add_logits(app, action);
   add_perplexity(app, action);
   add_quantize(app, action);
+  add_serve(app, action);
+  add_keys(app, action);
+  add_usage(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -69,8 +69,10 @@ Status render(const RenderArguments& arguments) {
   }
   FREEHOLD_ASSIGN(const std::string source, template_source(arguments, request));
   FREEHOLD_ASSIGN(const chat::Template parsed, chat::Template::parse(source));
-  FREEHOLD_ASSIGN(const std::string text, parsed.render(request, options));
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  const auto text = parsed.render(request, options);
+  // Whatever the template's error is called, it is not one of this command line.
+  if (!text) return fail(ErrorCode::kBadFormat, "the template fails: " + text.error().message);
+  std::fwrite(text->data(), 1, text->size(), stdout);
   return {};
 }
 

@@ -130,7 +130,7 @@ def check_places(tree):
         if not name.startswith("src/kernels/"):
             if re.search(r"#\s*(el)?if.*__AVX|#\s*include\s*<\w*mmintrin\.h>|\b_mm\d*_\w+\(", text):
                 yield name, "instruction sets are the business of src/kernels"
-        if not name.startswith("src/models/") and re.search(r"\bif \((\w+[.>-]*)*family ==", text):
+        if not name.startswith("src/models/") and re.search(r"\bif \([\w.>()-]*\bfamily ==", text):
             yield name, "families are the business of src/models"
 
 
