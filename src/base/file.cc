@@ -104,8 +104,7 @@ Status write_file_atomically(const std::filesystem::path& path, std::span<const 
   std::filesystem::path temporary = path;
   temporary += ".partial-" + std::to_string(::getpid());
   {
-    const Descriptor fd(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (fd.get() < 0) return system_error(temporary, "create");
     Status written = write_all(fd.get(), bytes, temporary);
     if (written && ::fsync(fd.get()) != 0) written = system_error(temporary, "flush");

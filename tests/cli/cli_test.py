@@ -40,7 +40,7 @@ class CommandLine(unittest.TestCase):
                              env=environment, timeout=300)
         self.assertEqual(run.returncode, code, run.stderr)
         if code != 0:
-            self.assertTrue(run.stderr.startswith("freehold: "), run.stderr)
+            self.assertRegex(run.stderr, r"(?m)^freehold: ")
         return run.stdout if code == 0 else run.stderr
 
     def logits(self, *options):

@@ -94,7 +94,10 @@ def _parameters(head):
             count += 1
         if depth >= 1 and c not in "( \n":
             content = True
-    return found.group(1), count + (1 if content else 0)
+    name = found.group(1)
+    if name.startswith("TEST"):
+        name = head[: head.find(")") + 1].replace("\n", " ")
+    return name, count + (1 if content else 0)
 
 
 def functions(text):
