@@ -45,7 +45,8 @@ Result<Json> merge_properties(const Json& a, const Json& b) {
 void close(const Json& side, const Json& other, Json& properties) {
   if (side.value("additionalProperties", Json(true)) != Json(false)) return;
   const Json named = side.value("properties", Json::object());
-  for (const auto& [name, schema] : other.value("properties", Json::object()).items()) {
+  const Json others = other.value("properties", Json::object());
+  for (const auto& [name, schema] : others.items()) {
     if (!named.contains(name)) properties[name] = false;
   }
 }
