@@ -89,7 +89,7 @@ SNIPPETS = r"""
 {{ 2.5|round }} {{ 3.5|round }} {{ 2.675|round(2) }} {{ 42.55|round(1, 'floor') }} {{ 42.55|round(1, 'ceil') }} {{ 5|round }} {{ -3|abs }} {{ 1.234|round(1) }}
 {{ 1 is number }} {{ true is number }} {{ true is integer }} {{ 1 is integer }} {{ 1.0 is float }} {{ 'a' is string }} {{ d is mapping }} {{ items is sequence }} {{ 'a' is sequence }} {{ d is sequence }} {{ items is iterable }} {{ n is iterable }}
 {{ none is none }} {{ yes is true }} {{ 1 is true }} {{ false is false }} {{ yes is boolean }} {{ range is callable }} {{ n is odd }} {{ n is even }} {{ 9 is divisibleby 3 }} {{ n is eq 3 }} {{ n is in [3] }} {{ n is sameas 3 }} {{ 'a' is lower }} {{ 'A' is upper }} {{ n is not none }} {{ 1 is lt 2 }} {{ (items|map('string')) is sequence }} {{ 'x' is filter }}
-{{ range(5)|list }} {{ range(1, 10, 3)|list }} {{ range(3, 0, -1)|list }} {{ range(3)[1] }} {{ range(5)|length }} {{ range(2) }}
+{{ range(5)|list }} {{ range(1, 10, 3)|list }} {{ range(3, 0, -1)|list }} {{ range(3)[1] }} {{ range(5)|length }}
 {{ dict(a=1, b=2) }} {{ dict({'a': 1}, b=2) }} {{ {'a': 1, 'a': 2} }} {{ {1: 'x', none: 'y'} }} {{ {1: 'x'}[1] }} {{ {1: 'x'}|tojson }}
 {{ "a\tb\\c'd" }} {{ ["a\tb\\c'd\n", 'x"y', "it's"] }} {{ ['é', '\u200b', '\x7f'] }} {{ 'A\u00e9\x41' }} {{ '\d' }}
 {% for x in items %}{{ loop.index }}{{ loop.index0 }}{{ loop.revindex }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.cycle('a', 'b') }}{{ loop.changed(x > 1) }} {% endfor %}

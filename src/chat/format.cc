@@ -57,8 +57,7 @@ Format detect_format(std::string_view source,
     return has(source, "function_calls") ? Format::kDeepSeekV32 : Format::kDeepSeekV4;
   }
   if (has(source, kDeepSeekCall)) {
-    const bool fenced = has(source, "```json") || has(source, "'function'") ||
-                        has(source, "tool_call['type']") || has(source, "tool['type']");
+    const bool fenced = has(source, "```json");
     return fenced ? Format::kDeepSeekR1 : Format::kDeepSeekV31;
   }
   if (has(source, "<|channel|>")) return Format::kHarmony;

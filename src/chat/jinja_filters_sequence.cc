@@ -95,8 +95,7 @@ Eval<Value> filter_map(Context& context, const Value& subject, const Args& args)
       FREEHOLD_ASSIGN(item, call_by_name(context, item, args, 0, false));
       continue;
     }
-    FREEHOLD_ASSIGN(item, attribute_path(context, item, *attribute));
-    if (fallback != nullptr && item.is(Kind::kUndefined)) item = *fallback;
+    FREEHOLD_ASSIGN(item, attribute_path(context, item, *attribute, fallback));
   }
   return context.heap.sequence(std::move(items), Flavor::kGenerator);
 }
@@ -319,17 +318,18 @@ constexpr Named kSequenceFilters[] = {
 
 }  // namespace
 
-Eval<Value> attribute_path(Context& context, Value item, const Value& path) {
-  if (!path.is(Kind::kText)) return get_item(context, item, path);
-  std::string_view rest = path.bytes();
+Eval<Value> attribute_path(Context& context, Value item, const Value& path, const Value* fallback) {
+  std::string_view rest = path.is(Kind::kText) ? path.bytes() : std::string_view();
   while (true) {
     const size_t dot = std::min(rest.find('.'), rest.size());
     const std::string_view part = rest.substr(0, dot);
     const bool digits = !part.empty() && part.size() < 10 &&
                         part.find_first_not_of("0123456789") == std::string_view::npos;
-    const Value key =
-        digits ? Value::number(int64_t{std::stoi(std::string(part))}) : context.heap.text(part);
+    const Value key = !path.is(Kind::kText) ? path
+                      : digits              ? Value::number(int64_t{std::stoi(std::string(part))})
+                                            : context.heap.text(part);
     FREEHOLD_ASSIGN(item, get_item(context, item, key));
+    if (item.is(Kind::kUndefined) && fallback != nullptr) item = *fallback;
     if (dot == rest.size()) return item;
     rest.remove_prefix(dot + 1);
   }

@@ -62,13 +62,13 @@ Eval<Value> dict_items(Context& context, const Value& subject, const Args&) {
 Eval<Value> dict_keys(Context& context, const Value& subject, const Args&) {
   std::vector<Value> items;
   for (const auto& [key, value] : subject.dict->entries) items.push_back(key);
-  return context.heap.sequence(std::move(items), Sequence::Flavor::kView);
+  return context.heap.sequence(std::move(items), Sequence::Flavor::kKeys);
 }
 
 Eval<Value> dict_values(Context& context, const Value& subject, const Args&) {
   std::vector<Value> items;
   for (const auto& [key, value] : subject.dict->entries) items.push_back(value);
-  return context.heap.sequence(std::move(items), Sequence::Flavor::kView);
+  return context.heap.sequence(std::move(items), Sequence::Flavor::kValues);
 }
 
 // Of a dict or a list: nothing can change it, so the copy is itself.

@@ -79,8 +79,10 @@ Value loop_attribute(Context& context, const Loop& loop, std::string_view name);
 Eval<Value> get_attribute(Context& context, const Value& subject, std::string_view name);
 Eval<Value> get_item(Context& context, const Value& subject, const Value& key);
 
-// item.a.b for a path "a.b" (or a number), as the filters map, sort and selectattr read it.
-Eval<Value> attribute_path(Context& context, Value item, const Value& path);
+// item.a.b for a path "a.b" (or a number), as the filters map, sort and selectattr read it; what is
+// missing on the way becomes the fallback, if there is one.
+Eval<Value> attribute_path(Context& context, Value item, const Value& path,
+                           const Value* fallback = nullptr);
 
 // The items that iterating gives: of a list, the keys of a dict, the characters of a text. Takes
 // them from a generator. Errors as Python: "'int' object is not iterable".

@@ -54,7 +54,11 @@ Eval<Value> filter_int(Context& context, const Value& subject, const Args& args)
   } else if (subject.is(Kind::kFloat)) {
     out = truncated(subject.real);
   } else if (subject.is(Kind::kText)) {
-    out = parse_number<int64_t>(subject.bytes(), static_cast<int>(base));
+    std::string_view digits = subject.bytes();
+    const std::string_view prefix = base == 16 ? "0x" : base == 8 ? "0o" : "0b";
+    const bool prefixed = base == 16 || base == 8 || base == 2;
+    if (prefixed && digits.starts_with(prefix)) digits.remove_prefix(2);
+    out = parse_number<int64_t>(digits, static_cast<int>(base));
     if (!out) {
       const auto real = parse_number<double>(subject.bytes());
       if (real) out = truncated(*real);

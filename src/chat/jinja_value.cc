@@ -175,10 +175,12 @@ void append_escaped(std::string& out, int32_t c, std::string_view raw) {
     out += "\\r";
   } else if (c == '\t') {
     out += "\\t";
-  } else if (c < 0x20 || (c >= 0x7F && c < 0xA1) || c == 0xAD) {
-    out += "\\x";
-    out += kHex[static_cast<size_t>(c >> 4)];
-    out += kHex[static_cast<size_t>(c & 15)];
+  } else if (!is_printable(c)) {
+    const int digits = c < 0x100 ? 2 : c < 0x10000 ? 4 : 8;
+    out += c < 0x100 ? "\\x" : c < 0x10000 ? "\\u" : "\\U";
+    for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) {
+      out += kHex[static_cast<size_t>((c >> shift) & 15)];
+    }
   } else {
     out += raw;
   }
@@ -201,17 +203,21 @@ bool append_quoted(TextBuilder& out, const Text& text) {
   return out.append(std::string_view(&quote, 1), true);
 }
 
-bool append_sequence(Heap& heap, TextBuilder& out, const Sequence& sequence) {
+bool append_sequence(Heap& heap, TextBuilder& out, const Value& value) {
+  const Sequence& sequence = *value.sequence;
   const bool tuple = sequence.flavor == Sequence::Flavor::kTuple;
+  const bool view = sequence.flavor >= Sequence::Flavor::kView;
   if (sequence.flavor == Sequence::Flavor::kGenerator) {
     return out.append("<generator object>", true);
   }
+  if (view) out.append(std::string(type_name(value)) + "(", true);
   out.append(tuple ? "(" : "[", true);
   for (size_t i = 0; i < sequence.items.size(); ++i) {
     if (i > 0) out.append(", ", true);
     if (!append_repr(heap, out, sequence.items[i])) return false;
   }
-  return out.append(tuple ? (sequence.items.size() == 1 ? ",)" : ")") : "]", true);
+  out.append(tuple ? (sequence.items.size() == 1 ? ",)" : ")") : "]", true);
+  return !view || out.append(")", true);
 }
 
 bool append_dict(Heap& heap, TextBuilder& out, const Dict& dict) {
@@ -246,7 +252,7 @@ bool append_str(Heap& heap, TextBuilder& out, const Value& value) {
     case Kind::kText:
       return out.append(*value.text);
     case Kind::kSequence:
-      return append_sequence(heap, out, *value.sequence);
+      return append_sequence(heap, out, value);
     case Kind::kDict:
       return append_dict(heap, out, *value.dict);
     case Kind::kNamespace:
@@ -408,6 +414,10 @@ std::string_view type_name(const Value& value) {
       return "generator";
     case Sequence::Flavor::kView:
       return "dict_items";
+    case Sequence::Flavor::kKeys:
+      return "dict_keys";
+    case Sequence::Flavor::kValues:
+      return "dict_values";
     case Sequence::Flavor::kList:
       break;
   }

@@ -115,7 +115,8 @@ struct Undefined {
 };
 
 struct Sequence {
-  enum class Flavor : uint8_t { kList, kTuple, kRange, kView, kGenerator };
+  // From kView on they can't be indexed.
+  enum class Flavor : uint8_t { kList, kTuple, kRange, kView, kKeys, kValues, kGenerator };
   std::vector<Value> items;
   Flavor flavor = Flavor::kList;
   uint32_t depth = 1;        // of nesting

@@ -114,6 +114,13 @@ bool is_space(int32_t c) {
          c == 0x205F || c == 0x3000;
 }
 
+bool is_printable(int32_t code_point) {
+  const utf8proc_category_t category = utf8proc_category(code_point);
+  const bool separates = category >= UTF8PROC_CATEGORY_ZS && category <= UTF8PROC_CATEGORY_ZP;
+  const bool other = category == UTF8PROC_CATEGORY_CN || category >= UTF8PROC_CATEGORY_CC;
+  return code_point == ' ' || !(separates || other);
+}
+
 bool is_alphabetic(int32_t code_point) {
   const utf8proc_category_t category = utf8proc_category(code_point);
   return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;

@@ -57,6 +57,8 @@ bool is_valid_utf8(std::string_view text);
 
 // As Python's str.isspace.
 bool is_space(int32_t code_point);
+// As Python's str.isprintable.
+bool is_printable(int32_t code_point);
 bool is_alphabetic(int32_t code_point);
 bool is_upper(int32_t code_point);
 bool is_lower(int32_t code_point);
