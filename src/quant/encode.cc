@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "quant/block.h"
 #include "quant/encode_k.h"
@@ -20,17 +21,39 @@ constexpr size_t kSmall = 32;
 using Block32 = Weighed<kSmall>;
 using Bytes32 = std::array<uint8_t, kSmall>;
 
-float as_f16(float value) { return f16_to_f32(f32_to_f16(value)); }
+// The nearest finite F16.
+uint16_t finite_f16(float value) {
+  return f32_to_f16(std::clamp(value, -kLargestEncodable, kLargestEncodable));
+}
+float as_f16(float value) { return f16_to_f32(finite_f16(value)); }
 
-// The integers of the nearest levels, `offset` added so that they are not negative.
-Bytes32 integers(const Block32& block, float scale, float min, float bottom, float top,
-                 float offset) {
+// A block's scale and min as stored, and its integers with `offset` added, so that they are not
+// negative.
+struct Encoded {
+  uint16_t d, min;
+  Bytes32 q;
+};
+
+Encoded encode_levels(const Block32& block, Affine fit, float bottom, float top, float offset) {
+  const float scale = as_f16(fit.scale), min = as_f16(fit.min);
   const auto q = nearest(block, scale, min, bottom, top);
-  Bytes32 out;
+  Bias bias;
+  bias.add(block, scale, min, sums_of(block, q));
+  Encoded out{finite_f16(scale * bias.factor()), finite_f16(-min * bias.factor()), {}};
   for (size_t i = 0; i < kSmall; ++i) {
-    out[i] = static_cast<uint8_t>(q[i / kLanes][i % kLanes] + offset);
+    out.q[i] = static_cast<uint8_t>(q[i / kLanes][i % kLanes] + offset);
   }
   return out;
+}
+
+Encoded encode_symmetric(const float* values, const float* weights, float bottom, float top) {
+  const Block32 block = weigh<kSmall>(values, weights);
+  return encode_levels(block, {fit_symmetric(block, bottom, top).scale, 0}, bottom, top, -bottom);
+}
+
+Encoded encode_affine(const float* values, const float* weights, float top) {
+  const Block32 block = weigh<kSmall>(values, weights);
+  return encode_levels(block, fit_affine(block, top, false), 0, top, 0);
 }
 
 void pack_nibbles(const Bytes32& q, uint8_t* qs) {
@@ -44,50 +67,38 @@ uint32_t fifth_bits(const Bytes32& q) {
 }
 
 void encode_q4_0(const float* values, const float* weights, uint8_t* block) {
-  const Block32 x = weigh<kSmall>(values, weights);
-  const float d = as_f16(fit_symmetric(x, -8, 7).scale);
-  store_u16(block, f32_to_f16(d));
-  pack_nibbles(integers(x, d, 0, -8, 7, 8), block + 2);
+  const Encoded x = encode_symmetric(values, weights, -8, 7);
+  store_u16(block, x.d);
+  pack_nibbles(x.q, block + 2);
 }
 
 void encode_q5_0(const float* values, const float* weights, uint8_t* block) {
-  const Block32 x = weigh<kSmall>(values, weights);
-  const float d = as_f16(fit_symmetric(x, -16, 15).scale);
-  const Bytes32 q = integers(x, d, 0, -16, 15, 16);
-  store_u16(block, f32_to_f16(d));
-  store_u32(block + 2, fifth_bits(q));
-  pack_nibbles(q, block + 6);
+  const Encoded x = encode_symmetric(values, weights, -16, 15);
+  store_u16(block, x.d);
+  store_u32(block + 2, fifth_bits(x.q));
+  pack_nibbles(x.q, block + 6);
 }
 
 void encode_q4_1(const float* values, const float* weights, uint8_t* block) {
-  const Block32 x = weigh<kSmall>(values, weights);
-  const Affine fit = fit_affine(x, 15, false);
-  const float d = as_f16(fit.scale), m = as_f16(-fit.min);
-  store_u16(block, f32_to_f16(d));
-  store_u16(block + 2, f32_to_f16(m));
-  pack_nibbles(integers(x, d, -m, 0, 15, 0), block + 4);
+  const Encoded x = encode_affine(values, weights, 15);
+  store_u16(block, x.d);
+  store_u16(block + 2, x.min);
+  pack_nibbles(x.q, block + 4);
 }
 
 void encode_q5_1(const float* values, const float* weights, uint8_t* block) {
-  const Block32 x = weigh<kSmall>(values, weights);
-  const Affine fit = fit_affine(x, 31, false);
-  const float d = as_f16(fit.scale), m = as_f16(-fit.min);
-  const Bytes32 q = integers(x, d, -m, 0, 31, 0);
-  store_u16(block, f32_to_f16(d));
-  store_u16(block + 2, f32_to_f16(m));
-  store_u32(block + 4, fifth_bits(q));
-  pack_nibbles(q, block + 8);
+  const Encoded x = encode_affine(values, weights, 31);
+  store_u16(block, x.d);
+  store_u16(block + 2, x.min);
+  store_u32(block + 4, fifth_bits(x.q));
+  pack_nibbles(x.q, block + 8);
 }
 
 // Integers stay within -127..127: kernels may negate them.
 void encode_q8_0(const float* values, const float* weights, uint8_t* block) {
-  const Block32 x = weigh<kSmall>(values, weights);
-  const float d = as_f16(fit_symmetric(x, -127, 127).scale);
-  const auto q = nearest(x, d, 0, -127, 127);
-  store_u16(block, f32_to_f16(d));
-  for (size_t e = 0; e < kSmall; ++e) {
-    block[2 + e] = static_cast<uint8_t>(static_cast<int8_t>(q[e / kLanes][e % kLanes]));
-  }
+  const Encoded x = encode_symmetric(values, weights, -127, 127);
+  store_u16(block, x.d);
+  for (size_t e = 0; e < kSmall; ++e) block[2 + e] = static_cast<uint8_t>(x.q[e] - 127);
 }
 
 // Tries the power of two that makes the largest value about 6, and its neighbours.
@@ -159,6 +170,23 @@ void encode_floats(Type type, const float* values, size_t n_elements, uint8_t* o
   }
 }
 
+// What a squared error in each value of a block costs: more in the large ones, which do more in a
+// model than their squares tell. A value's size and the root mean square, in the block's largest.
+void weigh_block(const float* values, const float* importance, std::span<float> weights) {
+  float largest = 0;
+  for (size_t e = 0; e < weights.size(); ++e) largest = std::max(largest, std::abs(values[e]));
+  const float unit = largest > 1e-30F ? 1 / largest : 0;
+  float squares = 0;
+  for (size_t e = 0; e < weights.size(); ++e) {
+    weights[e] = std::abs(values[e]) * unit;
+    squares += weights[e] * weights[e];
+  }
+  const float mean = unit > 0 ? std::sqrt(squares / static_cast<float>(weights.size())) : 1;
+  for (size_t e = 0; e < weights.size(); ++e) {
+    weights[e] = (weights[e] + mean) * (importance != nullptr ? importance[e] : 1);
+  }
+}
+
 }  // namespace
 
 bool encodable(Type type) { return is_plain_float(type) || encoder(type) != nullptr; }
@@ -167,12 +195,13 @@ void encode_row(Type type, const float* values, const float* importance, size_t 
                 std::byte* out) {
   uint8_t* at = reinterpret_cast<uint8_t*>(out);
   if (is_plain_float(type)) return encode_floats(type, values, n_elements, at);
-  std::array<float, 256> even;
-  even.fill(1.0F);
   const TypeInfo& layout = info(type);
   const BlockEncoder encode_block = encoder(type);
+  std::array<float, 256> weights;
   for (size_t e = 0; e < n_elements; e += layout.block_elements, at += layout.block_bytes) {
-    encode_block(values + e, importance != nullptr ? importance + e : even.data(), at);
+    weigh_block(values + e, importance != nullptr ? importance + e : nullptr,
+                std::span(weights).first(layout.block_elements));
+    encode_block(values + e, weights.data(), at);
   }
 }
 

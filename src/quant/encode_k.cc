@@ -69,16 +69,21 @@ class AffineSearch {
     return best;
   }
 
-  // The weights' integers, one a byte.
-  std::array<uint8_t, kBlock> integers(const Choice& choice) const {
+  // The weights' integers, one a byte. Takes the bias out of d and dmin afterwards.
+  std::array<uint8_t, kBlock> integers(Choice& choice) const {
     std::array<uint8_t, kBlock> out;
+    Bias bias;
     for (size_t s = 0; s < kSubs; ++s) {
-      const auto q = nearest(subs_[s], choice.d * static_cast<float>(choice.scale[s]),
-                             choice.dmin * static_cast<float>(choice.min[s]), 0, kTop);
+      const float scale = choice.d * static_cast<float>(choice.scale[s]);
+      const float min = choice.dmin * static_cast<float>(choice.min[s]);
+      const auto q = nearest(subs_[s], scale, min, 0, kTop);
+      bias.add(subs_[s], scale, min, sums_of(subs_[s], q));
       for (size_t i = 0; i < N; ++i) {
         out[N * s + i] = static_cast<uint8_t>(q[i / kLanes][i % kLanes]);
       }
     }
+    choice.d *= bias.factor();
+    choice.dmin *= bias.factor();
     return out;
   }
 
@@ -178,16 +183,20 @@ class SymmetricSearch {
     return best;
   }
 
-  // The weights' integers less kBottom (so at least 0), one a byte.
-  std::array<uint8_t, kBlock> integers(const Choice& choice) const {
+  // The weights' integers less kBottom (so at least 0), one a byte. Takes the bias out of d
+  // afterwards.
+  std::array<uint8_t, kBlock> integers(Choice& choice) const {
     std::array<uint8_t, kBlock> out;
+    Bias bias;
     for (size_t s = 0; s < kSubs; ++s) {
-      const auto q =
-          nearest(subs_[s], choice.d * static_cast<float>(choice.scale[s]), 0, kBottom, kTop);
+      const float scale = choice.d * static_cast<float>(choice.scale[s]);
+      const auto q = nearest(subs_[s], scale, 0, kBottom, kTop);
+      bias.add(subs_[s], scale, 0, sums_of(subs_[s], q));
       for (size_t i = 0; i < 16; ++i) {
         out[16 * s + i] = static_cast<uint8_t>(q[i / kLanes][i % kLanes] - kBottom);
       }
     }
+    choice.d *= bias.factor();
     return out;
   }
 
@@ -254,18 +263,19 @@ void pack_pairs(const std::array<uint8_t, kBlock>& q, uint8_t* qs) {
 
 void encode_q2_k(const float* values, const float* weights, uint8_t* block) {
   const AffineSearch<16, 3, 15> search(values, weights);
-  const auto choice = search.best();
+  auto choice = search.best();
+  const auto q = search.integers(choice);
   for (size_t k = 0; k < 16; ++k) {
     block[k] = static_cast<uint8_t>(choice.scale[k] | choice.min[k] << 4);
   }
-  pack_pairs(search.integers(choice), block + 16);
+  pack_pairs(q, block + 16);
   store_u16(block + 80, f32_to_f16(choice.d));
   store_u16(block + 82, f32_to_f16(choice.dmin));
 }
 
 void encode_q3_k(const float* values, const float* weights, uint8_t* block) {
   const SymmetricSearch<-4, -32> search(values, weights);
-  const auto choice = search.best();
+  auto choice = search.best();
   const auto q = search.integers(choice);
   std::memset(block, 0, 32);
   for (size_t e = 0; e < kBlock; ++e) {
@@ -278,16 +288,17 @@ void encode_q3_k(const float* values, const float* weights, uint8_t* block) {
 
 void encode_q4_k(const float* values, const float* weights, uint8_t* block) {
   const AffineSearch<32, 15, 63> search(values, weights);
-  const auto choice = search.best();
+  auto choice = search.best();
+  const auto q = search.integers(choice);
   store_u16(block, f32_to_f16(choice.d));
   store_u16(block + 2, f32_to_f16(choice.dmin));
   pack_scales({choice.scale, choice.min}, block + 4);
-  pack_nibbles(search.integers(choice), block + 16);
+  pack_nibbles(q, block + 16);
 }
 
 void encode_q5_k(const float* values, const float* weights, uint8_t* block) {
   const AffineSearch<32, 31, 63> search(values, weights);
-  const auto choice = search.best();
+  auto choice = search.best();
   const auto q = search.integers(choice);
   store_u16(block, f32_to_f16(choice.d));
   store_u16(block + 2, f32_to_f16(choice.dmin));
@@ -302,7 +313,7 @@ void encode_q5_k(const float* values, const float* weights, uint8_t* block) {
 
 void encode_q6_k(const float* values, const float* weights, uint8_t* block) {
   const SymmetricSearch<-32, -128> search(values, weights);
-  const auto choice = search.best();
+  auto choice = search.best();
   const auto q = search.integers(choice);
   for (size_t n = 0; n < 2; ++n) {
     for (size_t l = 0; l < 32; ++l) {

@@ -111,6 +111,22 @@ TEST(Encode, ExtremeValues) {
   }
 }
 
+// Least squares would leave decoded weights smaller than they were by the relative error.
+TEST(Encode, WeightsDoNotShrink) {
+  const std::vector<float> values = bell(8192);
+  for (const Type type : kBlocks) {
+    if (type == Type::kMXFP4) continue;  // its scales are powers of two
+    const auto decoded = there_and_back(type, values);
+    double xx = 0, xy = 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      xx += std::pow(values[i], 2);
+      xy += static_cast<double>(values[i]) * static_cast<double>(decoded[i]);
+    }
+    const double relative_error = mean_squared_error(values, decoded) * 8192 / xx;
+    EXPECT_LT(std::abs(xy / xx - 1), 0.5 * relative_error + 1e-5) << info(type).name;
+  }
+}
+
 TEST(Encode, ImportanceIsFollowed) {
   const std::vector<float> values = bell(4096);
   std::vector<float> importance(values.size(), 1.0F);
@@ -123,7 +139,7 @@ TEST(Encode, ImportanceIsFollowed) {
       before += std::pow(values[i] - plain[i], 2);
       after += std::pow(values[i] - weighed[i], 2);
     }
-    EXPECT_LT(after, 0.95 * before) << info(type).name;
+    EXPECT_LT(after, 0.97 * before) << info(type).name;
   }
 }
 
