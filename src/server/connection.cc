@@ -111,7 +111,6 @@ awaitable<bool> Connection::read(RequestReader& reader, RequestReader::State bey
   channel_.tcp().expires_after(seconds(deadline_s));
   std::string bytes = std::move(unread_);
   unread_.clear();
-  bool first = reader.state() == State::kMore && bytes.empty();
   while (true) {
     const size_t used = reader.feed(bytes);
     bytes.erase(0, used);
@@ -120,12 +119,7 @@ awaitable<bool> Connection::read(RequestReader& reader, RequestReader::State bey
     bytes.resize(kept + kReadBytes);
     auto [error, n] = co_await channel_.read_some(asio::buffer(bytes.data() + kept, kReadBytes));
     bytes.resize(kept + n);
-    if (error) {
-      const bool late = error == beast::error::timeout;
-      if (late && !first) co_await refuse(408, "the request took too long to arrive");
-      co_return false;
-    }
-    first = false;
+    if (error) co_return false;  // gone, or too late: the stream has closed the socket
   }
   unread_ = std::move(bytes);
   if (reader.state() != State::kBad) co_return true;

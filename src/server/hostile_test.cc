@@ -225,7 +225,7 @@ TEST(Hostile, IdleAndHalfOpenConnectionsCostLittle) {
     if (i % 2 == 0) idle.back()->send("POST /v1/chat/comp");  // and no more
   }
   expect_alive(server);
-  EXPECT_EQ(idle[0]->read_reply().status, 408U);
+  EXPECT_EQ(idle[0]->receive(64, 5000), "") << "closed after header_s";
   idle.clear();
   for (int i = 0; i < 200 && server.service().metrics().connections.load() > 0; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

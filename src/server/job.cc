@@ -3,6 +3,7 @@
 #include "server/job.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/clock.h"
 
@@ -10,6 +11,9 @@ namespace freehold::server {
 namespace {
 
 constexpr uint64_t kMarkUs = 1'000'000;  // between two progress marks in the ledger
+constexpr size_t kBatch = 64;      // events shaped before bytes leave and the peer is looked at
+constexpr size_t kPauseAt = 2048;  // events waiting: the engine is ahead of us, let it pause
+constexpr size_t kResumeAt = 256;
 
 std::string finish_text(Finish finish) {
   switch (finish) {
@@ -156,13 +160,22 @@ Exchange::State Job::pull(std::string& out) {
   std::vector<Arrived> arrived;
   bool all_ended = false;
   Written begun = Written::kNo;
+  size_t backlog = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (begun_ == Written::kYes) arrived.swap(arrived_);
-    all_ended = n_ended_ == choices_.size();
     begun = begun_;
     if (begun == Written::kFailed) arrived_.clear();
+    backlog = arrived_.size();
+    if (begun == Written::kYes) {
+      const auto end = arrived_.begin() + static_cast<ptrdiff_t>(std::min(backlog, kBatch));
+      arrived.assign(std::make_move_iterator(arrived_.begin()), std::make_move_iterator(end));
+      arrived_.erase(arrived_.begin(), end);
+    }
+    all_ended = n_ended_ == choices_.size() && arrived_.empty();
+    if (!arrived.empty() && !arrived_.empty() && wake_) wake_();
   }
+  if (backlog > kPauseAt) pause(true);
+  if (backlog > kResumeAt && backlog - arrived.size() <= kResumeAt) pause(false);
   if (begun == Written::kFailed && !error_) fail(unrecorded());
   if (!begun_out_ && streams() && !arrived.empty()) {
     parts_.shape->begin(totals(false), out);
