@@ -199,8 +199,12 @@ Result<std::vector<Type>> plan_types(const gguf::Directory& model, quant::Mix mi
 Result<QuantizeResult> quantize_model(const gguf::Directory& model,
                                       const std::filesystem::path& out, const QuantizeJob& job,
                                       base::ThreadPool& pool) {
-  FREEHOLD_ASSIGN(const std::vector<Type> types, plan_types(model, job.mix));
+  FREEHOLD_ASSIGN(std::vector<Type> types, plan_types(model, job.mix));
   const auto& tensors = model.tensors();
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    // No mix is smaller than MXFP4, in which some models are published: those weights stay.
+    if (tensors[i].type == Type::kMXFP4 && !job.requantize) types[i] = Type::kMXFP4;
+  }
   std::vector<gguf::TensorPlan> plan;
   for (size_t i = 0; i < tensors.size(); ++i) {
     FREEHOLD_TRY(check_convertible(tensors[i], types[i], job.requantize));

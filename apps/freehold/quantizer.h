@@ -17,7 +17,9 @@ namespace freehold::app {
 
 struct QuantizeJob {
   quant::Mix mix = quant::Mix::kQ4_K_M;
-  bool requantize = false;  // take weights that are quantised already
+  // Take weights that are quantised already. Otherwise MXFP4 is kept as it is, for some models are
+  // published in it, and all else is refused.
+  bool requantize = false;
   // Told the bytes of source done, often.
   std::function<void(uint64_t done_bytes)> progress;
 };

@@ -156,6 +156,18 @@ TEST_F(QuantizerTest, QuantisedSourcesAreTakenOnlyWhenTold) {
   EXPECT_EQ(bytes("q8.gguf"), bytes("again.gguf"));
 }
 
+TEST_F(QuantizerTest, PublishedMxfp4IsKept) {
+  ASSERT_TRUE(quantize(write(sources()), "mx.gguf", {quant::Mix::kMXFP4, true, {}}));
+  const auto kept = quantize(folder_ / "mx.gguf", "kept.gguf", {quant::Mix::kMXFP4, false, {}});
+  ASSERT_TRUE(kept.has_value()) << kept.error().message;
+  EXPECT_EQ(bytes("mx.gguf"), bytes("kept.gguf"));
+  const auto model = gguf::Directory::open(folder_ / "kept.gguf");
+  EXPECT_EQ(model->find("blk.0.ffn_up_exps.weight")->type, Type::kMXFP4);
+  const auto refused = quantize(folder_ / "mx.gguf", "q4.gguf", {quant::Mix::kQ4_0, false, {}});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().message.find("_exps"), std::string::npos);  // of the Q8_0 ones
+}
+
 TEST_F(QuantizerTest, BadWeightsAreRefusedByName) {
   auto tensors = sources();
   tensors[3].values[256 * 5 + 7] = std::numeric_limits<float>::quiet_NaN();
