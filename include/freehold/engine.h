@@ -33,7 +33,8 @@ struct EngineOptions {
   uint32_t max_sequences = 16;    // requests running at once
   uint32_t step_tokens = 512;     // tokens a step at most
   uint64_t memory_limit_bytes = 0;  // 0: what the machine has free
-  // Draft tokens a step at most; 0 turns speculation off. Never changes the output.
+  // Tokens guessed a step at most, from earlier text with the same ending; 0 turns speculation off.
+  // Never changes the output.
   uint32_t speculation_depth = 0;
   // Called while loading with a share from 0 to 1 and what is being done.
   std::function<void(double share, std::string_view what)> progress;
@@ -140,7 +141,7 @@ struct Request {
   std::function<void(const Event&)> on_event;
 };
 
-// A running request. Dropping it cancels the request.
+// A running request. Dropping it cancels the request. It must be dropped before its engine.
 class Stream {
  public:
   virtual ~Stream() = default;

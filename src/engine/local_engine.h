@@ -60,6 +60,7 @@ class LocalEngine : public Engine {
   // A step (step.cc).
   bool step();  // false: nothing to do until something changes
   void admit();
+  void guess();
   void preempt(scheduler::SequenceId id);
   std::vector<scheduler::Running> describe_running() const;
   void begin_pass(std::span<const scheduler::Turn> turns);

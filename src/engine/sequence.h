@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/lookup.h"
 #include "freehold/engine.h"
 #include "kv/blocks.h"
 #include "sampling/sampler.h"
@@ -32,6 +33,7 @@ struct Sequence {
 
   std::vector<TokenId> tokens;  // prompt and answer
   std::vector<TokenId> drafts;  // guesses at what follows, for the step at hand
+  LookupDrafts lookup;          // where they come from
   kv::BlockTable table;         // while running
   uint32_t prompt_end = 0;      // tokens to be in the cache before the next one is made
   uint32_t n_steps = 0;         // since it was admitted

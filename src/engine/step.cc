@@ -79,8 +79,20 @@ void LocalEngine::admit() {
   }
 }
 
+void LocalEngine::guess() {
+  if (parts_.options.speculation_depth == 0) return;
+  for (const SequencePtr& sequence : running_) {
+    const bool answers = sequence->tokens.size() == sequence->table.n_tokens + size_t{1};
+    const uint32_t left = sequence->request.max_tokens - sequence->n_generated();
+    const uint32_t depth = std::min(parts_.options.speculation_depth, left - 1);
+    sequence->drafts =
+        answers ? sequence->lookup.guess(sequence->tokens, depth) : std::vector<TokenId>();
+  }
+}
+
 bool LocalEngine::step() {
   admit();
+  guess();
   const scheduler::Plan plan = scheduler_.plan(describe_running(), cache_.available());
   for (const scheduler::SequenceId id : plan.preempt) preempt(id);
   if (plan.turns.empty()) return !plan.preempt.empty();
@@ -155,6 +167,7 @@ bool LocalEngine::settle_tokens(Sequence& sequence, size_t first_logits_row,
   }
   sequence.usage.drafted_tokens += turn.n_drafts;
   sequence.usage.accepted_tokens += n_true;
+  sequence.lookup.learn(turn.n_drafts, n_true);
   sequence.drafts.clear();
   if (done) return true;
   cache_.commit(sequence.table, std::span(sequence.tokens).first(n_known + n_true));

@@ -140,7 +140,8 @@ struct FormatQ45_K : FormatDefaults {
 
   template <class L>
   FREEHOLD_INLINE typename L::Int codes(const uint8_t* block, size_t s, size_t g, size_t row) {
-    const auto word = L::load(block + panel_item(kCodes, 4, 8 * (s / 2) + g, row));
+    const uint8_t* words = block + panel_item(kCodes, 4, 8 * (s / 2), 0);
+    const auto word = L::load(words + panel_item(0, 4, g, row));
     auto code = L::and_bytes(L::shift_right(word, static_cast<int>(4 * (s % 2))), 15);
     if constexpr (kFifthBit) {
       const auto high = L::load(block + panel_item(16, 4, g, row));
@@ -186,8 +187,10 @@ struct FormatQ6_K : FormatDefaults {
   FREEHOLD_INLINE typename L::Int codes(const uint8_t* block, size_t s, size_t g, size_t row) {
     const size_t n = s / 4;
     const size_t k = s % 4;
-    const auto low = L::load(block + panel_item(18, 4, 16 * n + 8 * (k % 2) + g, row));
-    const auto high = L::load(block + panel_item(146, 4, 8 * n + g, row));
+    const uint8_t* lows = block + panel_item(18, 4, 16 * n + 8 * (k % 2), 0);
+    const uint8_t* highs = block + panel_item(146, 4, 8 * n, 0);
+    const auto low = L::load(lows + panel_item(0, 4, g, row));
+    const auto high = L::load(highs + panel_item(0, 4, g, row));
     const auto two = L::and_bytes(L::shift_right(high, static_cast<int>(2 * k)), 3);
     return L::or_(L::and_bytes(L::shift_right(low, k < 2 ? 0 : 4), 15), L::shift_left(two, 4));
   }
@@ -210,7 +213,8 @@ struct FormatQ3_K : FormatDefaults {
   static constexpr int kOffset = 4;
   template <class L>
   FREEHOLD_INLINE typename L::Int codes(const uint8_t* block, size_t s, size_t g, size_t row) {
-    const auto low = L::load(block + panel_item(46, 4, 8 * (s / 4) + g, row));
+    const uint8_t* lows = block + panel_item(46, 4, 8 * (s / 4), 0);
+    const auto low = L::load(lows + panel_item(0, 4, g, row));
     const auto high = L::load(block + panel_item(14, 4, g, row));
     const auto bit = L::and_bytes(L::shift_right(high, static_cast<int>(s)), 1);
     return L::or_(L::and_bytes(L::shift_right(low, static_cast<int>(2 * (s % 4))), 3),
@@ -241,7 +245,8 @@ struct FormatQ2_K : FormatDefaults {
   static constexpr Minimum kMinimum = Minimum::kInteger;
   template <class L>
   FREEHOLD_INLINE typename L::Int codes(const uint8_t* block, size_t s, size_t g, size_t row) {
-    const auto word = L::load(block + panel_item(20, 4, 8 * (s / 4) + g, row));
+    const uint8_t* words = block + panel_item(20, 4, 8 * (s / 4), 0);
+    const auto word = L::load(words + panel_item(0, 4, g, row));
     return L::and_bytes(L::shift_right(word, static_cast<int>(2 * (s % 4))), 3);
   }
   template <class L>

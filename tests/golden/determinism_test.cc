@@ -222,5 +222,33 @@ TEST(EngineDeterminism, AnswersAloneTogetherAndAfterACachedPrefix) {
   }
 }
 
+TEST(EngineDeterminism, SpeculationChangesNothing) {
+  const Folder folder;
+  const auto model = folder.unpack("logits/micro-qwen3.gguf.gz");
+  std::vector<TokenId> prompt = prompt_of(data("logits/micro-qwen3.json"));
+  prompt.resize(20);
+  // Text that repeats itself gives guesses, true ones and false ones.
+  const std::vector<TokenId> once = prompt;
+  for (int i = 0; i < 3; ++i) prompt.insert(prompt.end(), once.begin(), once.end());
+  for (const float temperature : {0.0F, 0.7F}) {
+    std::vector<TokenId> expected;
+    uint32_t drafted = 0;
+    for (const uint32_t depth : {0, 1, 4, 16}) {
+      EngineOptions options;
+      options.speculation_depth = depth;
+      const auto engine = load(model, options);
+      ASSERT_NE(engine, nullptr);
+      Collector collector;
+      collector.start(*engine, prompt, temperature, 5);
+      const std::vector<TokenId> got = collector.wait();
+      if (depth == 0) expected = got;
+      EXPECT_EQ(got, expected) << "depth " << depth << ", temperature " << temperature;
+      drafted += collector.usage().drafted_tokens;
+      EXPECT_LE(collector.usage().accepted_tokens, collector.usage().drafted_tokens);
+    }
+    EXPECT_GT(drafted, 0U);
+  }
+}
+
 }  // namespace
 }  // namespace freehold::golden
