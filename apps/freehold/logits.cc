@@ -28,7 +28,9 @@ struct CloseFile {
 
 Status logits(const LogitsOptions& options) {
   FREEHOLD_ASSIGN(const std::vector<int32_t> ids, read_token_ids(options.tokens));
-  FREEHOLD_ASSIGN(const auto engine, load_engine(options.engine));
+  EngineOptions how;
+  how.max_sequences = 1;
+  FREEHOLD_ASSIGN(const auto engine, load_engine(options.engine, how));
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(options.output.c_str(), "wb"));
   if (!file) return fail(ErrorCode::kIo, options.output + ": cannot create");
   bool written = true;

@@ -86,6 +86,9 @@ class CommandLine(unittest.TestCase):
         ours = array.array("f", self.logits("--kv", "f32"))
         packed = DATA / "logits" / "micro-llama.logits.f32.gz"
         theirs = array.array("f", gzip.decompress(packed.read_bytes()))
+        # The kept ones are those after every fourth token.
+        rows = [ours[row * 512:(row + 1) * 512] for row in range(3, 64, 4)]
+        ours = [value for row in rows for value in row]
         self.assertEqual(len(ours), len(theirs))
         self.assertLess(max(abs(a - b) for a, b in zip(ours, theirs)), 1e-4)
 
