@@ -26,12 +26,12 @@ using TokenId = int32_t;
 enum class KvType { kF16, kF32, kQ8_0 };
 
 struct EngineOptions {
-  int threads = 0;                // 0: the physical cores
-  std::string isa;                // "": the best the processor has; else scalar, avx2 or avx512
+  int threads = 0;  // 0: the physical cores
+  std::string isa;  // "": the best the processor has; else scalar, avx2 or avx512
   KvType kv = KvType::kF16;
-  uint32_t context_tokens = 0;    // longest sequence; 0: the model's own limit, or what fits
-  uint32_t max_sequences = 16;    // requests running at once
-  uint32_t step_tokens = 512;     // tokens a step at most
+  uint32_t context_tokens = 0;      // longest sequence; 0: the model's own limit, or what fits
+  uint32_t max_sequences = 16;      // requests running at once
+  uint32_t step_tokens = 512;       // tokens a step at most
   uint64_t memory_limit_bytes = 0;  // 0: what the machine has free
   // Tokens guessed a step at most, from earlier text with the same ending; 0 turns speculation off.
   // Never changes the output.
@@ -44,9 +44,9 @@ struct EngineOptions {
 struct ModelInfo {
   std::string architecture;
   std::string name;
-  uint32_t vocabulary = 0;         // width of the logits
-  uint32_t context_tokens = 0;     // longest sequence that fits the plan
-  uint32_t trained_context = 0;    // as the file says
+  uint32_t vocabulary = 0;       // width of the logits
+  uint32_t context_tokens = 0;   // longest sequence that fits the plan
+  uint32_t trained_context = 0;  // as the file says
   uint64_t weights_bytes = 0;
   uint64_t kv_bytes_per_token = 0;
   uint64_t kv_bytes = 0;
@@ -62,9 +62,9 @@ struct ModelInfo {
 // (seed, position) alone.
 struct Sampling {
   float temperature = 0.0F;  // 0: greedy, the highest logit
-  uint32_t top_k = 0;     // 0: off
+  uint32_t top_k = 0;        // 0: off
   float top_p = 1.0F;
-  float min_p = 0.0F;     // of the highest probability
+  float min_p = 0.0F;  // of the highest probability
   float typical_p = 1.0F;
   // Once for each different token of prompt and answer in the window: a logit above 0 is divided
   // by it, another multiplied.
@@ -104,10 +104,10 @@ struct TokenLogprob {
 
 struct Usage {
   uint32_t prompt_tokens = 0;
-  uint32_t cached_tokens = 0;      // of the prompt, found in the prefix cache
+  uint32_t cached_tokens = 0;  // of the prompt, found in the prefix cache
   uint32_t completion_tokens = 0;
-  uint32_t drafted_tokens = 0;     // by speculation
-  uint32_t accepted_tokens = 0;    // of those
+  uint32_t drafted_tokens = 0;   // by speculation
+  uint32_t accepted_tokens = 0;  // of those
   uint64_t queue_us = 0;
   uint64_t prompt_us = 0;
   uint64_t generate_us = 0;
@@ -118,8 +118,8 @@ struct Event {
   Kind kind = Kind::kToken;
   // kToken. An end-of-generation token is not sent as one.
   TokenId token = 0;
-  float logprob = 0.0F;                   // when Request::logprobs
-  std::vector<TokenLogprob> top_logprobs; // when Request::top_logprobs > 0
+  float logprob = 0.0F;                    // when Request::logprobs
+  std::vector<TokenLogprob> top_logprobs;  // when Request::top_logprobs > 0
   // kFinished; exactly one for each request, and the last.
   FinishReason reason = FinishReason::kStop;
   std::optional<base::Error> error;
@@ -129,8 +129,8 @@ struct Event {
 struct Request {
   std::vector<TokenId> prompt;
   Sampling sampling;
-  uint32_t max_tokens = 0;               // 0: until the context is full
-  std::vector<TokenId> stop_ids;         // end generation; the model's own set comes from the tokenizer
+  uint32_t max_tokens = 0;        // 0: until the context is full
+  std::vector<TokenId> stop_ids;  // end generation; the model's own set comes from the tokenizer
   bool logprobs = false;
   uint32_t top_logprobs = 0;
   // Prefix-cache blocks are shared only between requests of the same tenant.
@@ -155,13 +155,13 @@ struct EngineStats {
   uint32_t running = 0;
   uint32_t waiting = 0;
   uint64_t kv_blocks_total = 0;
-  uint64_t kv_blocks_used = 0;      // by running requests
-  uint64_t kv_blocks_cached = 0;    // kept for reuse, free on demand
-  uint64_t prompt_tokens = 0;       // since the start
+  uint64_t kv_blocks_used = 0;    // by running requests
+  uint64_t kv_blocks_cached = 0;  // kept for reuse, free on demand
+  uint64_t prompt_tokens = 0;     // since the start
   uint64_t cached_tokens = 0;
   uint64_t completion_tokens = 0;
   uint64_t steps = 0;
-  uint64_t last_step_us = 0;        // monotonic clock when the last step ended
+  uint64_t last_step_us = 0;  // monotonic clock when the last step ended
 };
 
 class Engine {

@@ -46,21 +46,21 @@ inline std::unexpected<Error> in_context(std::string_view where, Error error) {
 }  // namespace freehold::base
 
 // Runs `expr`, which gives a Result; on failure returns its error from the enclosing function.
-#define FREEHOLD_TRY(expr)                                      \
-  do {                                                          \
-    auto freehold_status = (expr);                              \
-    if (!freehold_status) {                                     \
+#define FREEHOLD_TRY(expr)                                        \
+  do {                                                            \
+    auto freehold_status = (expr);                                \
+    if (!freehold_status) {                                       \
       return std::unexpected(std::move(freehold_status.error())); \
-    }                                                           \
+    }                                                             \
   } while (false)
 
 #define FREEHOLD_CONCAT_INNER(a, b) a##b
 #define FREEHOLD_CONCAT(a, b) FREEHOLD_CONCAT_INNER(a, b)
-#define FREEHOLD_ASSIGN_INNER(temp, decl, expr)        \
-  auto temp = (expr);                                  \
-  if (!temp) {                                         \
-    return std::unexpected(std::move(temp.error()));   \
-  }                                                    \
+#define FREEHOLD_ASSIGN_INNER(temp, decl, expr)      \
+  auto temp = (expr);                                \
+  if (!temp) {                                       \
+    return std::unexpected(std::move(temp.error())); \
+  }                                                  \
   decl = std::move(*temp)
 
 // FREEHOLD_ASSIGN(auto x, f()): declares x from a Result, or returns its error.

@@ -1,3 +1,5 @@
+// The public face of LocalEngine: requests come in, the loop runs them, and what runs alone
+// (logits, embeddings) waits its turn.
 #include <algorithm>
 #include <cmath>
 #include <string>

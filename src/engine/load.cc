@@ -37,12 +37,13 @@ uint64_t sum(const std::vector<size_t>& values) {
 
 Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
                                              const EngineOptions& options) {
-  if (options.step_tokens < options.max_sequences || options.max_sequences == 0) {
-    return fail(ErrorCode::kInvalidArgument,
-                "step_tokens must be at least max_sequences, and that at least 1");
+  if (options.step_tokens == 0 || options.max_sequences == 0) {
+    return fail(ErrorCode::kInvalidArgument, "step_tokens and max_sequences must be at least 1");
   }
   engine::LocalEngine::Parts parts;
   parts.options = options;
+  // A step has a token for every sequence.
+  parts.options.max_sequences = std::min(options.max_sequences, options.step_tokens);
   parts.cache_type = cache_type(options.kv);
   FREEHOLD_ASSIGN(const kernels::Isa isa, kernels::select_isa(options.isa));
   FREEHOLD_ASSIGN(parts.directory, gguf::open_model(model));
@@ -67,12 +68,13 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   FREEHOLD_ASSIGN(parts.block_bytes, parts.model->cache_block_bytes(parts.cache_type));
   engine::MemoryNeeds needs;
   needs.weights_bytes = parts.model->weight_bytes();
-  needs.scratch_bytes = parts.model->scratch_bytes(options.step_tokens, options.max_sequences);
+  needs.scratch_bytes =
+      parts.model->scratch_bytes(options.step_tokens, parts.options.max_sequences);
   needs.kv_bytes_per_block = sum(parts.block_bytes);
   needs.trained_context = config.context;
   // The weights are already in memory: what is free now is free besides them.
   if (options.memory_limit_bytes == 0) needs.weights_bytes = 0;
-  FREEHOLD_ASSIGN(const engine::MemoryPlan plan, engine::plan_memory(needs, options));
+  FREEHOLD_ASSIGN(const engine::MemoryPlan plan, engine::plan_memory(needs, parts.options));
   FREEHOLD_ASSIGN(kv::Arena arena, kv::Arena::create(parts.block_bytes, plan.n_blocks));
   parts.arena = std::make_unique<kv::Arena>(std::move(arena));
 

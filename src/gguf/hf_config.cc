@@ -295,8 +295,10 @@ class Settings {
     FREEHOLD_TRY(copy_count("interleave_moe_layer_step", "interleave_moe_layer_step"));
     const json* tuning = in_.find("attn_temperature_tuning");
     if (tuning != nullptr && *tuning == false) return unsupported("no `attn_temperature_tuning`");
-    FREEHOLD_TRY(copy_count("attention_chunk_size", "attention.chunk_size"));
-    FREEHOLD_TRY(copy_count("floor_scale", "attention.temperature_length"));
+    FREEHOLD_ASSIGN(const auto chunk, in_.find_count("attention_chunk_size"));
+    set_count("attention.chunk_size", chunk.value_or(8192));
+    FREEHOLD_ASSIGN(const auto period, in_.find_count("floor_scale"));
+    set_count("attention.temperature_length", period.value_or(8192));
     FREEHOLD_TRY(in_.only("attn_scale", 0.1));
     FREEHOLD_ASSIGN(const auto norm, in_.find_flag("use_qk_norm"));
     set("attention.qk_norm", Value{norm.value_or(out_.n_experts != 128)});

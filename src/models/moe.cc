@@ -97,7 +97,7 @@ void moe(Pass& pass, const MoeConfig& config, const MoeWeights& weights) {
   pass.experts.resize(n * k);
   pass.expert_weights.resize(n * k);
   machine.for_each(n, 8 * config.router.n_experts, [&](size_t i, int) {
-    route(machine.vectors(), config.router, {pass.router_logits.row(i), config.router.n_experts},
+    route(machine, config.router, {pass.router_logits.row(i), config.router.n_experts},
           weights.selection_bias, std::span(pass.experts).subspan(i * k, k),
           std::span(pass.expert_weights).subspan(i * k, k));
   });

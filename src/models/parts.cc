@@ -173,12 +173,16 @@ void attend(Pass& pass, const HeadsWeights& weights, const HeadsRule& rule, size
     position_heads(pass, rule, row, pass.k.row(row), shape.n_kv_heads, weights.k_norm);
     const float scale = rule.config.scale * sharpening(position, rule.sharpening_length);
     machine.vectors().scale(pass.q.row(row), scale, pass.q.width());
-    ops::store_heads(machine, shape, cache, pass.blocks_of(row), position, pass.k.row(row),
+    ops::store_heads(machine, shape, {cache, pass.blocks_of(row), position}, pass.k.row(row),
                      pass.v.row(row));
   });
 
-  pass.attention.run(machine, shape, rule.visibility, cache, pass.slices, pass.q, weights.sinks,
-                     pass.heads);
+  const ops::HeadsView view = {.shape = shape,
+                               .visibility = rule.visibility,
+                               .cache = cache,
+                               .slices = pass.slices,
+                               .sinks = weights.sinks};
+  pass.attention.run(machine, view, pass.q, pass.heads);
   pass.inner.set(machine, pass.heads, !weights.output.takes_floats());
   ops::multiply(machine, pass.inner, weights.output, pass.out);
   ops::add_bias(machine, pass.out, weights.output_bias);

@@ -90,10 +90,10 @@ base::Result<RouterConfig> read_router(Loader& loader, RouterConfig::Gating gati
   return config;
 }
 
-void route(const kernels::VectorKernels& vectors, const RouterConfig& config,
-           std::span<float> logits, const float* selection_bias, std::span<uint32_t> experts,
-           std::span<float> weights) {
+void route(const ops::Machine& machine, const RouterConfig& config, std::span<float> logits,
+           const float* selection_bias, std::span<uint32_t> experts, std::span<float> weights) {
   using Gating = RouterConfig::Gating;
+  const auto& vectors = machine.vectors();
   if (config.gating == Gating::kSoftmax) vectors.softmax(logits.data(), logits.size());
   if (config.gating == Gating::kSigmoid) vectors.sigmoid(logits.data(), logits.size());
 

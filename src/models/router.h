@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "kernels/vector.h"
 #include "models/loader.h"
+#include "ops/machine.h"
 
 namespace freehold::models {
 
@@ -36,8 +36,7 @@ base::Result<RouterConfig> read_router(Loader& loader, RouterConfig::Gating gati
 // Chooses config.n_used of the experts by `logits` [n_experts], which it overwrites. The selection
 // bias [n_experts], where there is one, helps to choose and does not weigh. Ties go to the lower
 // index. experts, weights: [n_used], best first.
-void route(const kernels::VectorKernels& vectors, const RouterConfig& config,
-           std::span<float> logits, const float* selection_bias, std::span<uint32_t> experts,
-           std::span<float> weights);
+void route(const ops::Machine& machine, const RouterConfig& config, std::span<float> logits,
+           const float* selection_bias, std::span<uint32_t> experts, std::span<float> weights);
 
 }  // namespace freehold::models

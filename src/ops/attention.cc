@@ -13,12 +13,11 @@ constexpr uint32_t kLatentHeads = 16;
 
 }  // namespace
 
-void store_heads(const Machine& machine, const HeadsShape& shape, const LayerCache& cache,
-                 std::span<const uint32_t> blocks, uint32_t position, const float* keys,
-                 const float* values) {
+void store_heads(const Machine& machine, const HeadsShape& shape, const CachePlace& place,
+                 const float* keys, const float* values) {
   const kernels::VectorKernels& vectors = machine.vectors();
-  std::byte* block = cache.block(blocks[position / kernels::kBlockPositions]);
-  const size_t slot = position % kernels::kBlockPositions;
+  std::byte* block = place.cache.block(place.blocks[place.position / kernels::kBlockPositions]);
+  const size_t slot = place.position % kernels::kBlockPositions;
   for (uint32_t head = 0; head < shape.n_kv_heads; ++head) {
     std::byte* key_block = block + head * shape.head_bytes();
     vectors.store_key(shape.cache, keys + head * shape.k_dim, shape.k_dim, key_block, slot);
@@ -27,9 +26,10 @@ void store_heads(const Machine& machine, const HeadsShape& shape, const LayerCac
   }
 }
 
-void HeadsAttention::run(Machine& machine, const HeadsShape& shape, const Visibility& visibility,
-                         const LayerCache& cache, std::span<const Slice> slices,
-                         const Rows& queries, const float* sinks, Rows& out) {
+void HeadsAttention::run(Machine& machine, const HeadsView& view, const Rows& queries, Rows& out) {
+  const HeadsShape& shape = view.shape;
+  const std::span<const Slice> slices = view.slices;
+  const float* sinks = view.sinks;
   out.resize(queries.n(), shape.n_heads * shape.v_dim);
   scratch_.resize(static_cast<size_t>(machine.threads()));
   const uint32_t group = shape.n_heads / shape.n_kv_heads;
@@ -60,7 +60,7 @@ void HeadsAttention::run(Machine& machine, const HeadsShape& shape, const Visibi
       const uint32_t head = task.kv_head * group + q % group;
       const float* query = queries.row(slice.first_row + task.first_row + row);
       std::copy_n(query + head * shape.k_dim, shape.k_dim, &scratch.queries[q * shape.k_dim]);
-      scratch.first[q] = visibility.first(position + row);
+      scratch.first[q] = view.visibility.first(position + row);
       scratch.end[q] = position + row + 1;
       if (sinks != nullptr) scratch.sinks[q] = sinks[head];
     }
@@ -70,7 +70,7 @@ void HeadsAttention::run(Machine& machine, const HeadsShape& shape, const Visibi
     scratch.keys.resize(n_blocks);
     scratch.values.resize(n_blocks);
     for (size_t b = 0; b < n_blocks; ++b) {
-      scratch.keys[b] = cache.block(slice.blocks[b]) + task.kv_head * shape.head_bytes();
+      scratch.keys[b] = view.cache.block(slice.blocks[b]) + task.kv_head * shape.head_bytes();
       scratch.values[b] = scratch.keys[b] + shape.key_bytes();
     }
 

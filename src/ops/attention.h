@@ -56,18 +56,30 @@ struct Visibility {
   }
 };
 
-// Writes a row's keys [n_kv_heads][k_dim] and values [n_kv_heads][v_dim] into the cache.
-void store_heads(const Machine& machine, const HeadsShape& shape, const LayerCache& cache,
-                 std::span<const uint32_t> blocks, uint32_t position, const float* keys,
-                 const float* values);
+// Where a position's keys and values lie: the cache of a layer, the block ids of its sequence.
+struct CachePlace {
+  const LayerCache& cache;
+  std::span<const uint32_t> blocks;
+  uint32_t position;
+};
 
-// queries: rows of [n_heads][k_dim], the scale applied. out: rows of [n_heads][v_dim]. sinks
-// [n_heads] or null. The slices' own keys and values must be stored already.
+// Writes a row's keys [n_kv_heads][k_dim] and values [n_kv_heads][v_dim] into the cache.
+void store_heads(const Machine& machine, const HeadsShape& shape, const CachePlace& place,
+                 const float* keys, const float* values);
+
+// What a layer's queries look at, and how.
+struct HeadsView {
+  const HeadsShape& shape;
+  const Visibility& visibility;
+  const LayerCache& cache;
+  std::span<const Slice> slices;  // whose own keys and values are stored already
+  const float* sinks = nullptr;   // [n_heads], or null
+};
+
+// queries: rows of [n_heads][k_dim], the scale applied. out: rows of [n_heads][v_dim].
 class HeadsAttention {
  public:
-  void run(Machine& machine, const HeadsShape& shape, const Visibility& visibility,
-           const LayerCache& cache, std::span<const Slice> slices, const Rows& queries,
-           const float* sinks, Rows& out);
+  void run(Machine& machine, const HeadsView& view, const Rows& queries, Rows& out);
 
  private:
   struct Task {
