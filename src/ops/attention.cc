@@ -29,7 +29,6 @@ void store_heads(const Machine& machine, const HeadsShape& shape, const CachePla
 void HeadsAttention::run(Machine& machine, const HeadsView& view, const Rows& queries, Rows& out) {
   const HeadsShape& shape = view.shape;
   const std::span<const Slice> slices = view.slices;
-  const float* sinks = view.sinks;
   out.resize(queries.n(), shape.n_heads * shape.v_dim);
   scratch_.resize(static_cast<size_t>(machine.threads()));
   const uint32_t group = shape.n_heads / shape.n_kv_heads;
@@ -62,7 +61,7 @@ void HeadsAttention::run(Machine& machine, const HeadsView& view, const Rows& qu
       std::copy_n(query + head * shape.k_dim, shape.k_dim, &scratch.queries[q * shape.k_dim]);
       scratch.first[q] = view.visibility.first(position + row);
       scratch.end[q] = position + row + 1;
-      if (sinks != nullptr) scratch.sinks[q] = sinks[head];
+      if (view.sinks != nullptr) scratch.sinks[q] = view.sinks[head];
     }
 
     const uint32_t last = position + task.n_rows - 1;
@@ -80,7 +79,7 @@ void HeadsAttention::run(Machine& machine, const HeadsView& view, const Rows& qu
         .output = scratch.output.data(),
         .first = scratch.first.data(),
         .end = scratch.end.data(),
-        .sinks = sinks == nullptr ? nullptr : scratch.sinks.data(),
+        .sinks = view.sinks == nullptr ? nullptr : scratch.sinks.data(),
         .n_queries = n_queries,
         .k_dim = shape.k_dim,
         .v_dim = shape.v_dim,
