@@ -33,9 +33,10 @@ struct EngineOptions {
   uint32_t max_sequences = 16;      // requests running at once
   uint32_t step_tokens = 512;       // tokens a step at most
   uint64_t memory_limit_bytes = 0;  // 0: what the machine has free
-  // Tokens guessed a step at most, from earlier text with the same ending; 0 turns speculation off.
-  // Never changes the output.
-  uint32_t speculation_depth = 0;
+  // Tokens guessed a step at most, by the model's own prediction layer where it has one, else from
+  // earlier text with the same ending; 0 turns speculation off. Never changes the output.
+  static constexpr uint32_t kAutomaticDepth = UINT32_MAX;  // as many as pay, by the clock
+  uint32_t speculation_depth = kAutomaticDepth;
   // Called while loading with a share from 0 to 1 and what is being done.
   std::function<void(double share, std::string_view what)> progress;
 };
@@ -53,6 +54,7 @@ struct ModelInfo {
   uint64_t scratch_bytes = 0;
   std::string isa;
   int threads = 0;
+  bool predicts = false;  // guesses come from a layer of the model's own
 };
 
 // Sampling settings, in the order of application: repetition_penalty, frequency and presence
@@ -108,6 +110,7 @@ struct Usage {
   uint32_t completion_tokens = 0;
   uint32_t drafted_tokens = 0;   // by speculation
   uint32_t accepted_tokens = 0;  // of those
+  uint32_t passes = 0;           // of the model, that made tokens
   uint64_t queue_us = 0;
   uint64_t prompt_us = 0;
   uint64_t generate_us = 0;
@@ -178,6 +181,10 @@ class Engine {
   // Queues a request. Errors: kInvalidArgument (empty prompt, id out of range), kLimitExceeded
   // (prompt longer than the context, with both numbers).
   virtual base::Result<std::unique_ptr<Stream>> submit(Request request) = 0;
+
+  // How many tokens each expert of each layer has served since the start, [layers with
+  // experts][experts]; empty without experts.
+  virtual std::vector<std::vector<uint64_t>> expert_tokens() const { return {}; }
 
   // The logits after each of `tokens`, row by row, into `out` (tokens x vocabulary); `batch` tokens
   // a step. For evaluation; runs alone.

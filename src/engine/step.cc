@@ -165,6 +165,7 @@ bool LocalEngine::settle_tokens(Sequence& sequence, size_t first_logits_row,
     if (i == turn.n_drafts || sequence.drafts[i] != sample->token) break;
     ++n_true;
   }
+  ++sequence.usage.passes;
   sequence.usage.drafted_tokens += turn.n_drafts;
   sequence.usage.accepted_tokens += n_true;
   sequence.lookup.learn(turn.n_drafts, n_true);
