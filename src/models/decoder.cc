@@ -54,33 +54,29 @@ base::Status Decoder::bind_experts(Loader& loader, size_t layer) {
 }
 
 base::Result<std::vector<size_t>> Decoder::cache_block_bytes(kernels::CacheType type) const {
-  return heads_cache_bytes(heads_.shape, type, layers_.size());
+  return heads_cache_bytes(heads_.shape, type, config_.n_layers);
 }
 
-void Decoder::forward(Pass& pass) {
-  embed(pass);
-  rope_.prepare(pass.positions);
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    const Layer& layer = layers_[i];
-    pass.input.set_normalised(pass.machine, pass.x, layer.attention_norm, config_.epsilon, true);
-    const HeadsRule rule = {.config = heads_,
-                            .rope = layer.has_positions ? &rope_ : nullptr,
-                            .pairing = pairing_,
-                            .visibility = layer.visibility,
-                            .epsilon = config_.epsilon,
-                            .norm_after_rope = layer.norm_after_rope,
-                            .sharpening_length = layer.sharpening_length};
-    attend(pass, layer.attention, rule, i);
-    ops::add_rows(pass.machine, pass.x, pass.out);
+void Decoder::run_layer(Pass& pass, size_t index, size_t cache_layer) {
+  const Layer& layer = layers_[index];
+  pass.input.set_normalised(pass.machine, pass.x, layer.attention_norm, config_.epsilon, true);
+  const HeadsRule rule = {.config = heads_,
+                          .rope = layer.has_positions ? &rope_ : nullptr,
+                          .pairing = pairing_,
+                          .visibility = layer.visibility,
+                          .epsilon = config_.epsilon,
+                          .norm_after_rope = layer.norm_after_rope,
+                          .sharpening_length = layer.sharpening_length};
+  attend(pass, layer.attention, rule, cache_layer);
+  ops::add_rows(pass.machine, pass.x, pass.out);
 
-    pass.input.set_normalised(pass.machine, pass.x, layer.ffn_norm, config_.epsilon, true);
-    if (layer.has_experts) {
-      moe(pass, moe_, layer.moe);
-    } else {
-      swiglu(pass, layer.ffn);
-    }
-    ops::add_rows(pass.machine, pass.x, pass.out);
+  pass.input.set_normalised(pass.machine, pass.x, layer.ffn_norm, config_.epsilon, true);
+  if (layer.has_experts) {
+    moe(pass, moe_, layer.moe);
+  } else {
+    swiglu(pass, layer.ffn);
   }
+  ops::add_rows(pass.machine, pass.x, pass.out);
 }
 
 }  // namespace freehold::models

@@ -29,9 +29,11 @@ class Decoder : public Model {
   };
 
   base::Result<std::vector<size_t>> cache_block_bytes(kernels::CacheType type) const override;
-  void forward(Pass& pass) override;
 
  protected:
+  void prepare(const Pass& pass) override { rope_.prepare(pass.positions); }
+  void run_layer(Pass& pass, size_t index, size_t cache_layer) override;
+
   explicit Decoder(Pairing pairing) : pairing_(pairing) {}
 
   // Reads the common settings; layers_ gets its size. `yarn_truncates`: see ops::Yarn.

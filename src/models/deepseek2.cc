@@ -43,7 +43,10 @@ class DeepSeek2 : public Model {
  public:
   base::Status load(Loader& loader, const Loader::Progress& progress);
   base::Result<std::vector<size_t>> cache_block_bytes(kernels::CacheType type) const override;
-  void forward(Pass& pass) override;
+
+ protected:
+  void prepare(const Pass& pass) override { rope_.prepare(pass.positions); }
+  void run_layer(Pass& pass, size_t index, size_t cache_layer) override;
 
  private:
   struct Layer {
@@ -61,7 +64,7 @@ class DeepSeek2 : public Model {
   base::Status bind_legacy_kv_b(Loader& loader, size_t layer, LatentWeights& weights) const;
   void project_queries(Pass& pass, const LatentWeights& weights);
   void absorb_queries(Pass& pass, const LatentWeights& weights);
-  void attend_latent(Pass& pass, const LatentWeights& weights, size_t layer);
+  void attend_latent(Pass& pass, const LatentWeights& weights, size_t cache_layer);
 
   LatentConfig latent_;
   MoeConfig moe_;
@@ -77,7 +80,7 @@ class DeepSeek2 : public Model {
 base::Status DeepSeek2::read_settings(Loader& loader) {
   FREEHOLD_TRY(bind_ends(loader));
   FREEHOLD_ASSIGN(const uint32_t n_extra, loader.count_or("nextn_predict_layers", 0));
-  FREEHOLD_TRY(drop_prediction_layers(loader, n_extra));
+  FREEHOLD_TRY(bind_prediction(loader, n_extra));
   FREEHOLD_ASSIGN(latent_.n_heads, loader.count("attention.head_count"));
   FREEHOLD_ASSIGN(latent_.q_rank, loader.count_or("attention.q_lora_rank", 0));
   FREEHOLD_ASSIGN(latent_.kv_rank, loader.count("attention.kv_lora_rank"));
@@ -197,7 +200,7 @@ base::Status DeepSeek2::load(Loader& loader, const Loader::Progress& progress) {
   FREEHOLD_ASSIGN(const uint32_t n_dense, loader.count_or("leading_dense_block_count", 0));
   FREEHOLD_ASSIGN(const uint32_t width, loader.count("feed_forward_length"));
   if (n_dense < config_.n_layers) FREEHOLD_TRY(read_experts(loader));
-  layers_.resize(config_.n_layers);
+  layers_.resize(n_bound_layers());
   for (size_t i = 0; i < layers_.size(); ++i) {
     Layer& layer = layers_[i];
     FREEHOLD_ASSIGN(layer.attention_norm,
@@ -217,7 +220,7 @@ base::Result<std::vector<size_t>> DeepSeek2::cache_block_bytes(kernels::CacheTyp
     return base::fail(base::ErrorCode::kUnsupported,
                       "a q8_0 cache needs latent rows of a multiple of 32 elements; choose f16");
   }
-  return std::vector<size_t>(layers_.size(), kernels::latent_block_bytes(type, latent_.row()));
+  return std::vector<size_t>(config_.n_layers, kernels::latent_block_bytes(type, latent_.row()));
 }
 
 // pass.q = [n_heads][n_plain | n_rot] of every token.
@@ -263,11 +266,11 @@ void DeepSeek2::absorb_queries(Pass& pass, const LatentWeights& weights) {
   });
 }
 
-void DeepSeek2::attend_latent(Pass& pass, const LatentWeights& weights, size_t layer) {
+void DeepSeek2::attend_latent(Pass& pass, const LatentWeights& weights, size_t cache_layer) {
   ops::Machine& machine = pass.machine;
   project_queries(pass, weights);
   ops::multiply(machine, pass.input, weights.kv_a, latent_row_);
-  const ops::LayerCache cache = pass.layer_cache(layer);
+  const ops::LayerCache cache = pass.layer_cache(cache_layer);
   machine.for_each(pass.n(), latent_.row(), [&](size_t i, int) {
     float* row = latent_row_.row(i);
     machine.vectors().rms_norm(row, weights.kv_a_norm, latent_.kv_rank, config_.epsilon, row);
@@ -302,23 +305,19 @@ void DeepSeek2::attend_latent(Pass& pass, const LatentWeights& weights, size_t l
   ops::multiply(machine, pass.inner, weights.output, pass.out);
 }
 
-void DeepSeek2::forward(Pass& pass) {
-  embed(pass);
-  rope_.prepare(pass.positions);
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    const Layer& layer = layers_[i];
-    pass.input.set_normalised(pass.machine, pass.x, layer.attention_norm, config_.epsilon, true);
-    attend_latent(pass, layer.attention, i);
-    ops::add_rows(pass.machine, pass.x, pass.out);
+void DeepSeek2::run_layer(Pass& pass, size_t index, size_t cache_layer) {
+  const Layer& layer = layers_[index];
+  pass.input.set_normalised(pass.machine, pass.x, layer.attention_norm, config_.epsilon, true);
+  attend_latent(pass, layer.attention, cache_layer);
+  ops::add_rows(pass.machine, pass.x, pass.out);
 
-    pass.input.set_normalised(pass.machine, pass.x, layer.ffn_norm, config_.epsilon, true);
-    if (layer.has_experts) {
-      moe(pass, moe_, layer.moe);
-    } else {
-      swiglu(pass, layer.ffn);
-    }
-    ops::add_rows(pass.machine, pass.x, pass.out);
+  pass.input.set_normalised(pass.machine, pass.x, layer.ffn_norm, config_.epsilon, true);
+  if (layer.has_experts) {
+    moe(pass, moe_, layer.moe);
+  } else {
+    swiglu(pass, layer.ffn);
   }
+  ops::add_rows(pass.machine, pass.x, pass.out);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // `glm4moe`: GLM-4.5 to 4.7. Biases on queries, keys and values, head norms in the larger ones;
 // RoPE over the halves of the first part of a head; after leading dense layers, experts chosen by
-// sigmoid with a selection bias, and a shared network. Layers for multi-token prediction at the end
-// of the file are not part of the model proper.
+// sigmoid with a selection bias, and a shared network. A layer for multi-token prediction may
+// follow.
 #include "models/decoder.h"
 #include "models/families.h"
 
@@ -15,8 +15,8 @@ class Glm4Moe : public Decoder {
   base::Status load(Loader& loader, const Loader::Progress& progress) {
     FREEHOLD_TRY(bind_settings(loader));
     FREEHOLD_ASSIGN(const uint32_t n_extra, loader.count_or("nextn_predict_layers", 0));
-    FREEHOLD_TRY(drop_prediction_layers(loader, n_extra));
-    layers_.resize(config_.n_layers);
+    FREEHOLD_TRY(bind_prediction(loader, n_extra));
+    layers_.resize(n_bound_layers());
     FREEHOLD_TRY(bind_attention(loader, "post_attention_norm.weight"));
     if (loader.has(layer_tensor(0, "attn_q_norm.weight"))) FREEHOLD_TRY(bind_head_norms(loader));
     FREEHOLD_ASSIGN(const uint32_t n_dense, loader.count_or("leading_dense_block_count", 0));

@@ -66,8 +66,8 @@ WeightMemory::~WeightMemory() {
   if (data_ != nullptr) ::munmap(data_, bytes_);
 }
 
-Loader::Loader(const gguf::Directory& directory, ops::Machine& machine)
-    : directory_(directory), machine_(machine) {
+Loader::Loader(const gguf::Directory& directory, ops::Machine& machine, bool with_prediction)
+    : directory_(directory), machine_(machine), with_prediction_(with_prediction) {
   const auto name = directory.metadata().text("general.architecture");
   if (name && *name) architecture_ = std::string(**name);
 }

@@ -40,11 +40,13 @@ class Loader {
  public:
   using Progress = std::function<void(double share, std::string_view what)>;
 
-  Loader(const gguf::Directory& directory, ops::Machine& machine);
+  // `with_prediction`: layers that predict further tokens are wanted too.
+  Loader(const gguf::Directory& directory, ops::Machine& machine, bool with_prediction = false);
 
   const std::string& architecture() const { return architecture_; }
   ops::Machine& machine() { return machine_; }
   const gguf::Directory& directory() const { return directory_; }
+  bool with_prediction() const { return with_prediction_; }
 
   // Settings: `key` without the architecture's prefix. A required one that is missing, or any of
   // the wrong type or out of range, is kBadFormat with the key's name.
@@ -111,6 +113,7 @@ class Loader {
 
   const gguf::Directory& directory_;
   ops::Machine& machine_;
+  const bool with_prediction_;
   std::string architecture_;
   std::set<std::string, std::less<>> used_;
   std::vector<Pending> pending_;

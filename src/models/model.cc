@@ -14,8 +14,8 @@ void Pass::clear() {
 }
 
 void Pass::add(std::span<const int32_t> ids, uint32_t first_position,
-               std::span<const uint32_t> blocks) {
-  slices.push_back({tokens.size(), ids.size(), first_position, blocks});
+               std::span<const uint32_t> blocks, uint32_t first_visible) {
+  slices.push_back({tokens.size(), ids.size(), first_position, blocks, first_visible});
   for (uint32_t i = 0; i < ids.size(); ++i) {
     tokens.push_back(ids[i]);
     positions.push_back(first_position + i);
@@ -66,7 +66,7 @@ base::Status Model::bind_ends(Loader& loader) {
   return loader.matrix(head, config_.hidden, vocabulary, head_);
 }
 
-base::Status Model::drop_prediction_layers(Loader& loader, uint32_t n_extra) {
+base::Status Model::bind_prediction(Loader& loader, uint32_t n_extra) {
   if (n_extra >= config_.n_layers) {
     return base::fail(base::ErrorCode::kBadFormat,
                       "`" + loader.full_key("nextn_predict_layers") + "` leaves no layers");
@@ -79,7 +79,12 @@ base::Status Model::drop_prediction_layers(Loader& loader, uint32_t n_extra) {
       }
     }
   }
-  return {};
+  if (!loader.with_prediction() || !has_prediction(loader, config_.n_layers)) return {};
+  prediction_.emplace();
+  prediction_->embedding = embedding_;
+  prediction_->head_norm = output_norm_;
+  return bind_prediction_ends(loader, config_.n_layers, config_.hidden, config_.vocabulary,
+                              *prediction_);
 }
 
 base::Status Model::finish(Loader& loader, const Loader::Progress& progress) {
@@ -98,29 +103,48 @@ uint64_t Model::scratch_bytes(uint32_t step_tokens, uint32_t max_sequences) cons
   return sizeof(float) * (a_token * step_tokens + logits);
 }
 
-void Model::embed(Pass& pass) const {
+void Model::forward(Pass& pass) {
   pass.x.resize(pass.n(), config_.hidden);
-  const size_t row_bytes = embedding_->data.size() / config_.vocabulary;
   pass.machine.for_each(pass.n(), config_.hidden, [&](size_t i, int) {
-    const auto row = static_cast<size_t>(pass.tokens[i]) * row_bytes;
-    quant::decode_row(embedding_->type, embedding_->data.data() + row, config_.hidden,
-                      pass.x.row(i));
+    decode_embedding(*embedding_, pass.tokens[i], pass.x.row(i));
   });
+  prepare(pass);
+  for (size_t i = 0; i < config_.n_layers; ++i) run_layer(pass, i, i);
 }
 
-void Model::logits(Pass& pass, std::span<const size_t> rows, ops::Rows& out) {
+void Model::head_rows(Pass& pass, std::span<const size_t> rows, const float* norm,
+                      const ops::Matrix& head, ops::Rows& out) {
   head_rows_.resize(rows.size(), config_.hidden);
   for (size_t i = 0; i < rows.size(); ++i) {
     std::copy_n(pass.x.row(rows[i]), config_.hidden, head_rows_.row(i));
   }
-  head_input_.set_normalised(pass.machine, head_rows_, output_norm_, config_.epsilon,
-                             !head_.takes_floats());
-  ops::multiply(pass.machine, head_input_, head_, out);
+  head_input_.set_normalised(pass.machine, head_rows_, norm, config_.epsilon, !head.takes_floats());
+  ops::multiply(pass.machine, head_input_, head, out);
+}
+
+void Model::logits(Pass& pass, std::span<const size_t> rows, ops::Rows& out) {
+  head_rows(pass, rows, output_norm_, head_, out);
 }
 
 void Model::final_norm(const Pass& pass, size_t row, float* out) const {
   pass.machine.vectors().rms_norm(pass.x.row(row), output_norm_, config_.hidden, config_.epsilon,
                                   out);
+}
+
+void Model::predict(Pass& pass, const ops::Rows& hidden) {
+  join_inputs(pass, *prediction_, hidden, config_.epsilon);
+  prepare(pass);
+  run_layer(pass, config_.n_layers, 0);
+}
+
+void Model::predicted(const Pass& pass, size_t row, float* out) const {
+  pass.machine.vectors().rms_norm(pass.x.row(row), prediction_->head_norm, config_.hidden,
+                                  config_.epsilon, out);
+}
+
+void Model::predicted_logits(Pass& pass, std::span<const size_t> rows, ops::Rows& out) {
+  const ops::Matrix& head = prediction_->head.empty() ? head_ : prediction_->head;
+  head_rows(pass, rows, prediction_->head_norm, head, out);
 }
 
 }  // namespace freehold::models

@@ -1,10 +1,11 @@
-// What the engine knows of a model: its size, its cache, and one step of it. A family implements
-// forward(); docs/models.md describes each.
+// What the engine knows of a model: its size, its cache, one step of it, and one of the layer that
+// predicts further tokens. A family implements a layer; docs/models.md describes each.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "kernels/kv_layout.h"
 #include "kv/arena.h"
 #include "models/loader.h"
+#include "models/prediction.h"
 #include "ops/attention.h"
 #include "ops/buffer.h"
 #include "ops/experts.h"
@@ -33,8 +35,9 @@ class Pass {
   // Starts a step over. Slices are appended with add(); the block ids must stay valid until the
   // step is done.
   void clear();
+  // Positions before `first_visible` are seen by none of these tokens.
   void add(std::span<const int32_t> tokens, uint32_t first_position,
-           std::span<const uint32_t> blocks);
+           std::span<const uint32_t> blocks, uint32_t first_visible = 0);
 
   size_t n() const { return tokens.size(); }
   ops::LayerCache layer_cache(size_t layer) const {
@@ -89,41 +92,64 @@ class Model {
 
   // Runs pass.tokens through all layers; pass.x becomes the last layer's output, before the final
   // norm.
-  virtual void forward(Pass& pass) = 0;
+  void forward(Pass& pass);
 
   // Rows of pass.x (by index) to rows of logits [vocabulary].
   void logits(Pass& pass, std::span<const size_t> rows, ops::Rows& out);
   // The final norm of one row of pass.x, [hidden].
   void final_norm(const Pass& pass, size_t row, float* out) const;
 
+  // Whether there is a layer that predicts the token after the next (arXiv 2412.19437 §2.2).
+  bool predicts() const { return prediction_.has_value(); }
+  // One step of that layer, whose cache is the only layer of the pass's arena, of the first
+  // layer's cache_block_bytes. Row i of `hidden` [hidden] is what final_norm(), or predicted() of
+  // an earlier step, gave for the position before pass.tokens[i].
+  void predict(Pass& pass, const ops::Rows& hidden);
+  // The layer's normalised output of one row, [hidden].
+  void predicted(const Pass& pass, size_t row, float* out) const;
+  // Rows of the step to logits of the token after pass.tokens[row].
+  void predicted_logits(Pass& pass, std::span<const size_t> rows, ops::Rows& out);
+
  protected:
+  // What a step needs before its layers: angles of the positions.
+  virtual void prepare(const Pass& pass) = 0;
+  // pass.x through layer `index`, whose keys and values are in `cache_layer` of the pass's cache.
+  virtual void run_layer(Pass& pass, size_t index, size_t cache_layer) = 0;
+
   // Reads the common settings, binds embedding, final norm and head.
   base::Status bind_ends(Loader& loader);
   // Packs everything bound and takes it over. Last in loading.
   base::Status finish(Loader& loader, const Loader::Progress& progress);
-  // Takes the last n_extra blocks, which predict further tokens and are not run, out of the layers.
-  base::Status drop_prediction_layers(Loader& loader, uint32_t n_extra);
-  // pass.x = the embedding of pass.tokens.
-  void embed(Pass& pass) const;
+  // Takes the last n_extra blocks, which predict further tokens, out of config_.n_layers; where
+  // the first of them is there and wanted, binds what it has beside a layer of the family.
+  base::Status bind_prediction(Loader& loader, uint32_t n_extra);
+  // Layers that a family binds: those of the model, then the one that predicts.
+  size_t n_bound_layers() const { return config_.n_layers + (predicts() ? 1U : 0U); }
 
   Config config_;
 
  private:
+  void head_rows(Pass& pass, std::span<const size_t> rows, const float* norm,
+                 const ops::Matrix& head, ops::Rows& out);
+
   size_t widest_ = 0;  // the longest row of activations inside a layer
   const gguf::Tensor* embedding_ = nullptr;
   const float* output_norm_ = nullptr;
   ops::Matrix head_;
+  std::optional<PredictionWeights> prediction_;
   ops::Rows head_rows_;
   ops::Input head_input_;
   WeightMemory memory_;
   std::vector<std::unique_ptr<float[]>> vectors_;
 };
 
-// Loads the model whose architecture the directory names; the directory must outlive it. Errors:
+// Loads the model whose architecture the directory names; the directory must outlive it.
+// `with_prediction`: and the layer that predicts further tokens, where there is one. Errors:
 // kUnsupported for an architecture or a setting we don't do, by name; those of the tensors.
 base::Result<std::unique_ptr<Model>> load_model(const gguf::Directory& directory,
                                                 ops::Machine& machine,
-                                                const Loader::Progress& progress);
+                                                const Loader::Progress& progress,
+                                                bool with_prediction = false);
 
 // The architectures that load_model knows.
 std::vector<std::string_view> architectures();

@@ -154,7 +154,7 @@ Status require_biases(const HeadsWeights& weights, size_t layer) {
                                          "`: this architecture has all three and one is missing");
 }
 
-void attend(Pass& pass, const HeadsWeights& weights, const HeadsRule& rule, size_t layer) {
+void attend(Pass& pass, const HeadsWeights& weights, const HeadsRule& rule, size_t cache_layer) {
   ops::Machine& machine = pass.machine;
   ops::HeadsShape shape = rule.config.shape;
   shape.cache = pass.cache;
@@ -166,7 +166,7 @@ void attend(Pass& pass, const HeadsWeights& weights, const HeadsRule& rule, size
   ops::add_bias(machine, pass.k, weights.k_bias);
   ops::add_bias(machine, pass.v, weights.v_bias);
 
-  const ops::LayerCache cache = pass.layer_cache(layer);
+  const ops::LayerCache cache = pass.layer_cache(cache_layer);
   machine.for_each(pass.n(), 4 * pass.q.width(), [&](size_t row, int) {
     const uint32_t position = pass.positions[row];
     position_heads(pass, rule, row, pass.q.row(row), shape.n_heads, weights.q_norm);

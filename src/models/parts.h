@@ -66,8 +66,8 @@ struct HeadsRule {
   // llama4's temperature; 0: not.
   uint32_t sharpening_length = 0;
 };
-// pass.out = attention of pass.input, stored in and read from `layer` of the cache.
-void attend(Pass& pass, const HeadsWeights& weights, const HeadsRule& rule, size_t layer);
+// pass.out = attention of pass.input, stored in and read from `cache_layer` of the cache.
+void attend(Pass& pass, const HeadsWeights& weights, const HeadsRule& rule, size_t cache_layer);
 
 // A gated feed-forward network: down(silu(gate x) * up x).
 struct SwigluWeights {

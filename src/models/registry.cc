@@ -30,8 +30,9 @@ std::vector<std::string_view> architectures() {
 
 base::Result<std::unique_ptr<Model>> load_model(const gguf::Directory& directory,
                                                 ops::Machine& machine,
-                                                const Loader::Progress& progress) {
-  Loader loader(directory, machine);
+                                                const Loader::Progress& progress,
+                                                bool with_prediction) {
+  Loader loader(directory, machine, with_prediction);
   for (const Entry& entry : kFamilies) {
     if (entry.architecture == loader.architecture()) return entry.load(loader, progress);
   }

@@ -59,7 +59,7 @@ void HeadsAttention::run(Machine& machine, const HeadsView& view, const Rows& qu
       const uint32_t head = task.kv_head * group + q % group;
       const float* query = queries.row(slice.first_row + task.first_row + row);
       std::copy_n(query + head * shape.k_dim, shape.k_dim, &scratch.queries[q * shape.k_dim]);
-      scratch.first[q] = view.visibility.first(position + row);
+      scratch.first[q] = std::max(slice.first_visible, view.visibility.first(position + row));
       scratch.end[q] = position + row + 1;
       if (view.sinks != nullptr) scratch.sinks[q] = view.sinks[head];
     }
@@ -114,7 +114,7 @@ void LatentAttention::run(Machine& machine, const LatentShape& shape, const Laye
     const Slice& slice = slices[task.slice];
     Scratch& scratch = scratch_[static_cast<size_t>(thread)];
     const uint32_t position = slice.first_position + task.row;
-    scratch.first.assign(task.n_heads, 0);
+    scratch.first.assign(task.n_heads, slice.first_visible);
     scratch.end.assign(task.n_heads, position + 1);
     scratch.blocks.resize(position / kernels::kBlockPositions + 1);
     for (size_t b = 0; b < scratch.blocks.size(); ++b) {

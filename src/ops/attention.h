@@ -28,6 +28,7 @@ struct Slice {
   size_t n_rows = 0;
   uint32_t first_position = 0;
   std::span<const uint32_t> blocks;  // block ids in order of position
+  uint32_t first_visible = 0;        // no position before this one is seen
 };
 
 // Grouped-query attention. A layer's cache block holds, for each KV head in turn, its key block and
