@@ -18,7 +18,7 @@ void Scope::set(NameId name, const Value& value) {
 }
 
 Interpreter::Interpreter(const Program& program, const RenderLimits& limits, const std::tm& now)
-    : program_(program), limits_(limits), context_(limits, now), globals_(program.names.size()) {
+    : program_(program), context_(limits, now), globals_(program.names.size()) {
   loop_id_ = id_of("loop");
   caller_id_ = id_of("caller");
   for (const Named& function : global_functions()) {
@@ -63,13 +63,15 @@ base::Result<Text> Interpreter::run(const Json& variables,
 Eval<void> Interpreter::enter(uint32_t line) {
   context_.line = line;
   ++depth_;
-  if (++steps_ > limits_.steps) {
-    return context_.fail(ErrorCode::kLimitExceeded, "the template takes more than " +
-                                                        std::to_string(limits_.steps) + " steps");
+  if (context_.steps_left == 0) {
+    return context_.fail(ErrorCode::kLimitExceeded,
+                         "the template takes more steps than a conversation of this size may");
   }
-  if (depth_ > limits_.depth) {
-    return context_.fail(ErrorCode::kLimitExceeded, "the template nests deeper than " +
-                                                        std::to_string(limits_.depth) + " levels");
+  --context_.steps_left;
+  if (depth_ > context_.limits.depth) {
+    return context_.fail(
+        ErrorCode::kLimitExceeded,
+        "the template nests deeper than " + std::to_string(context_.limits.depth) + " levels");
   }
   return context_.check();
 }

@@ -107,9 +107,7 @@ class Interpreter {
   std::optional<NameId> id_of(std::string_view name) const;
 
   const Program& program_;
-  const RenderLimits limits_;
   Context context_;
-  uint64_t steps_ = 0;
   uint32_t depth_ = 0;
   TextBuilder* out_ = nullptr;  // where output goes
   Value block_text_;            // what a block's filters are applied to

@@ -18,6 +18,7 @@ class Reader {
     if (depth > kMaxJsonDepth) {
       return context_.fail(base::ErrorCode::kLimitExceeded, "a variable is nested too deep");
     }
+    context_.grant(json.is_string() ? json.get_ref<const std::string&>().size() : 0);
     switch (json.type()) {
       case Json::value_t::boolean:
         return Value::boolean(json.get<bool>());

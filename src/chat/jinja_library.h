@@ -41,8 +41,17 @@ enum class Fault {
 // What the library needs of a render: its heap, its clock, and where errors go.
 class Context {
  public:
-  Context(const RenderLimits& limits, const std::tm& time)
-      : heap(limits.work_bytes, limits.output_bytes), now(time) {}
+  Context(const RenderLimits& render_limits, const std::tm& time)
+      : limits(render_limits),
+        steps_left(limits.steps),
+        heap(limits.work_bytes, limits.output_bytes),
+        now(time) {}
+
+  // A value of the variables, with a string of that many bytes, brings its own budget.
+  void grant(uint64_t bytes) {
+    steps_left += limits.steps_per_value;
+    heap.grant(limits.work_per_value + limits.work_per_byte * bytes);
+  }
 
   // "line N: TypeError: message", as Jinja2 would say it.
   std::unexpected<Failed> fail(Fault fault, std::string message);
@@ -52,6 +61,8 @@ class Context {
   // The heap's budget is used up: an error, if so.
   Eval<void> check();
 
+  const RenderLimits limits;
+  uint64_t steps_left;
   Heap heap;
   std::tm now;
   uint32_t line = 0;

@@ -145,6 +145,7 @@ class Heap {
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
+  void grant(uint64_t bytes) { work_left_ += bytes; }
   // Takes from the budget; false when there is nothing left.
   bool charge(uint64_t bytes);
   bool exhausted() const { return exhausted_; }

@@ -20,11 +20,16 @@ namespace freehold::chat {
 
 using Json = nlohmann::ordered_json;
 
+// What a template may take for itself, and what the variables add to that: a long conversation
+// needs more than a short one, and a template that does harm may not do more of it.
 struct RenderLimits {
-  uint64_t steps = 500'000;           // nodes evaluated
+  uint64_t steps = 40'000;            // nodes evaluated
+  uint64_t steps_per_value = 400;     // for each JSON value in the variables it names
   uint32_t depth = 320;               // nodes inside nodes, calls included
   uint64_t output_bytes = 8U << 20U;  // the prompt, and any one string
-  uint64_t work_bytes = 64U << 20U;   // everything made or searched on the way
+  uint64_t work_bytes = 4U << 20U;    // everything made or searched on the way
+  uint64_t work_per_value = 16U << 10U;
+  uint64_t work_per_byte = 64;  // of the strings among those values
 };
 
 struct RenderOptions {
