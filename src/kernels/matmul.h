@@ -17,19 +17,21 @@
 
 namespace freehold::kernels {
 
-// One token's activations quantised to int8 in blocks of 32, as one run of bytes:
-//   int8 codes[k] | float scales[k/32] | float sums[k/32] | int16 sums16[k/16]
-// scales: the value of one code step; sums: scale * sum of the block's codes; sums16: the integer
-// sum of each 16 codes. k is a multiple of 32. vector.h's quantise_row writes it.
-struct ActivationRow {
-  static constexpr size_t bytes(size_t k) { return k + k / 32 * 8 + k / 16 * 2; }
-  static constexpr size_t scales_offset(size_t k) { return k; }
-  static constexpr size_t sums_offset(size_t k) { return k + k / 32 * 4; }
-  static constexpr size_t sums16_offset(size_t k) { return k + k / 32 * 8; }
-};
+// 32 of a token's activations quantised to int8. A row of k activations is k/32 of these.
+struct ActivationBlock {
+  static constexpr size_t kElements = 32;
+  // Bytes of a row; k is a multiple of 32.
+  static constexpr size_t bytes(size_t k) { return k / kElements * sizeof(ActivationBlock); }
 
-// out[t][0..31] = panel * rows[t] for each of n_tokens. rows[t] is an ActivationRow for quantised
-// formats and float[k] for F32, F16 and BF16; 64-byte aligned rows are fastest.
+  int8_t codes[kElements];
+  float scale;        // the value of one code step
+  float sum;          // scale * sum of the codes
+  int16_t sums16[2];  // sums of 16 codes each
+};
+static_assert(sizeof(ActivationBlock) == 44);
+
+// out[t][0..31] = panel * rows[t] for each of n_tokens. rows[t] is ActivationBlock[k/32] for
+// quantised formats and float[k] for F32, F16 and BF16; 64-byte aligned rows are fastest.
 using PanelProduct = void (*)(const std::byte* panel, size_t k, const std::byte* const* rows,
                               size_t n_tokens, float* const* out);
 

@@ -10,10 +10,9 @@
 #include <cstdint>
 
 #include "kernels/panel.h"
+#include "kernels/unroll.h"
 
 namespace freehold::kernels {
-
-#define FREEHOLD_INLINE static inline __attribute__((always_inline))
 
 // Byte offset of item `i` of a field of `width` bytes that starts `start` native bytes into the
 // block's fields.
@@ -25,7 +24,9 @@ enum class Minimum { kNone, kFloat, kInteger };
 
 // What a format does unless it says otherwise.
 struct FormatDefaults {
-  static constexpr bool kSigned = false;      // codes are int8 and not small unsigned numbers
+  static constexpr bool kSigned = false;  // codes are int8 and not small unsigned numbers
+  static constexpr int kMaxCode = 127;
+  static constexpr bool kPlainCodes = false;  // a block is one of 32, its codes int8 from kCodes on
   static constexpr bool kHalfScales = false;  // an integer sub-scale for each 16 weights
   static constexpr int kOffset = 0;           // subtracted from the codes under the sub-scales
   static constexpr Minimum kMinimum = Minimum::kNone;
@@ -78,11 +79,13 @@ using FormatQ5_1 = Simple32<true, true, 0>;
 
 struct FormatQ8_0 : FormatDefaults {
   static constexpr size_t kElements = 32;
+  static constexpr size_t kCodes = 2;
   static constexpr size_t kBytes = 34;
   static constexpr bool kSigned = true;
+  static constexpr bool kPlainCodes = true;
   template <class L>
   FREEHOLD_INLINE typename L::Int codes(const uint8_t* block, size_t, size_t g, size_t row) {
-    return L::load(block + panel_item(2, 4, g, row));
+    return L::load(block + panel_item(kCodes, 4, g, row));
   }
   template <class L>
   FREEHOLD_INLINE typename L::Float scale(const uint8_t* block, size_t, size_t row) {

@@ -95,7 +95,7 @@ struct VectorKernels {
   void (*rope_norm)(float* head, const float* cosines, const float* sines, size_t n_rot);
   void (*rope_neox)(float* head, const float* cosines, const float* sines, size_t n_rot);
 
-  // x[k] to an ActivationRow (matmul.h) of ActivationRow::bytes(k) bytes. A block whose largest
+  // x[k] to ActivationBlock[k/32] (matmul.h). A block whose largest
   // magnitude is below 1e-30 becomes zeros; one that is not all finite gets code 0, scale NaN.
   void (*quantise_row)(const float* x, size_t k, std::byte* row);
 

@@ -33,16 +33,14 @@ struct Convert {
   }
 
   static void quantise_row(const float* x, size_t k, std::byte* row) {
-    for (size_t block = 0; block < k / 32; ++block) {
-      int8_t codes[32];
-      const float scale = quantise_block(x + block * 32, codes);
-      const int32_t sums[2] = {V::sum_i8(codes), V::sum_i8(codes + 16)};
-      const int16_t sums16[2] = {static_cast<int16_t>(sums[0]), static_cast<int16_t>(sums[1])};
-      const float sum = scale * static_cast<float>(sums[0] + sums[1]);
-      std::memcpy(row + block * 32, codes, sizeof(codes));
-      std::memcpy(row + ActivationRow::scales_offset(k) + block * 4, &scale, sizeof(scale));
-      std::memcpy(row + ActivationRow::sums_offset(k) + block * 4, &sum, sizeof(sum));
-      std::memcpy(row + ActivationRow::sums16_offset(k) + block * 4, sums16, sizeof(sums16));
+    for (size_t i = 0; i < k; i += ActivationBlock::kElements) {
+      ActivationBlock block;
+      block.scale = quantise_block(x + i, block.codes);
+      const int32_t sums[2] = {V::sum_i8(block.codes), V::sum_i8(block.codes + 16)};
+      block.sum = block.scale * static_cast<float>(sums[0] + sums[1]);
+      for (int half = 0; half < 2; ++half) block.sums16[half] = static_cast<int16_t>(sums[half]);
+      std::memcpy(row, &block, sizeof(block));
+      row += sizeof(block);
     }
   }
 

@@ -59,9 +59,9 @@ TEST(VectorConvert, FloatsNarrowToTheNearestHalf) {
   }
 }
 
-Bytes quantised(const VectorKernels& kernels, const Floats& x) {
-  Bytes row(ActivationRow::bytes(x.size()));
-  kernels.quantise_row(x.data(), x.size(), row.data());
+std::vector<ActivationBlock> quantised(const VectorKernels& kernels, const Floats& x) {
+  std::vector<ActivationBlock> row(x.size() / ActivationBlock::kElements);
+  kernels.quantise_row(x.data(), x.size(), reinterpret_cast<std::byte*>(row.data()));
   return row;
 }
 
@@ -75,23 +75,22 @@ T value_at(const Bytes& row, size_t offset, size_t index) {
 TEST(VectorConvert, QuantisedRowsHoldWhatTheyPromise) {
   constexpr size_t kSize = 512;
   const Floats x = random_floats(kSize, 51, 2.5F);
-  const Bytes row = quantised(vector_kernels(Isa::kScalar), x);
+  const std::vector<ActivationBlock> row = quantised(vector_kernels(Isa::kScalar), x);
   for (size_t block = 0; block < kSize / 32; ++block) {
     float largest = 0;
     for (size_t i = 0; i < 32; ++i) largest = std::max(largest, std::abs(x[block * 32 + i]));
-    const auto scale = value_at<float>(row, ActivationRow::scales_offset(kSize), block);
+    const float scale = row[block].scale;
     EXPECT_EQ(scale, largest / 127.0F);
     int sums[2] = {0, 0};
     for (size_t i = 0; i < 32; ++i) {
-      const int code = value_at<int8_t>(row, 0, block * 32 + i);
+      const int code = row[block].codes[i];
       EXPECT_EQ(static_cast<float>(code), std::nearbyint(x[block * 32 + i] * (127.0F / largest)));
       EXPECT_LE(std::abs(code), 127);
       sums[i / 16] += code;
     }
-    EXPECT_EQ(value_at<int16_t>(row, ActivationRow::sums16_offset(kSize), block * 2), sums[0]);
-    EXPECT_EQ(value_at<int16_t>(row, ActivationRow::sums16_offset(kSize), block * 2 + 1), sums[1]);
-    EXPECT_EQ(value_at<float>(row, ActivationRow::sums_offset(kSize), block),
-              scale * static_cast<float>(sums[0] + sums[1]));
+    EXPECT_EQ(row[block].sums16[0], sums[0]);
+    EXPECT_EQ(row[block].sums16[1], sums[1]);
+    EXPECT_EQ(row[block].sum, scale * static_cast<float>(sums[0] + sums[1]));
   }
 }
 
@@ -107,12 +106,14 @@ TEST(VectorConvert, QuantisedRowsAreTheSameEverywhere) {
   Floats cleaned = wild;
   for (float& value : cleaned) value = std::isfinite(value) ? value : 1.0F;
   x.insert(x.end(), cleaned.begin(), cleaned.end());
-  const Bytes expected = quantised(vector_kernels(Isa::kScalar), x);
-  EXPECT_EQ(value_at<float>(expected, ActivationRow::scales_offset(x.size()), 66), 0.0F);
-  EXPECT_EQ(value_at<int8_t>(expected, 0, 2081), 2);  // 1.5 to even
-  EXPECT_EQ(value_at<int8_t>(expected, 0, 2082), 2);  // 2.5 to even
+  const std::vector<ActivationBlock> expected = quantised(vector_kernels(Isa::kScalar), x);
+  EXPECT_EQ(expected[66].scale, 0.0F);
+  EXPECT_EQ(expected[65].codes[1], 2);  // 1.5 to even
+  EXPECT_EQ(expected[65].codes[2], 2);  // 2.5 to even
   for (const Isa isa : available_isas()) {
-    EXPECT_EQ(quantised(vector_kernels(isa), x), expected) << name(isa);
+    const std::vector<ActivationBlock> got = quantised(vector_kernels(isa), x);
+    EXPECT_EQ(std::memcmp(got.data(), expected.data(), ActivationBlock::bytes(x.size())), 0)
+        << name(isa);
   }
 }
 
@@ -122,11 +123,11 @@ TEST(VectorConvert, BlocksThatAreNotFiniteSayNaN) {
         std::numeric_limits<float>::quiet_NaN()}) {
     Floats x = random_floats(64, 54);
     x[40] = bad;
-    const Bytes row = quantised(vector_kernels(Isa::kScalar), x);
-    EXPECT_FALSE(std::isnan(value_at<float>(row, ActivationRow::scales_offset(64), 0)));
-    EXPECT_TRUE(std::isnan(value_at<float>(row, ActivationRow::scales_offset(64), 1)));
-    EXPECT_TRUE(std::isnan(value_at<float>(row, ActivationRow::sums_offset(64), 1)));
-    EXPECT_EQ(value_at<int8_t>(row, 0, 41), 0);
+    const std::vector<ActivationBlock> row = quantised(vector_kernels(Isa::kScalar), x);
+    EXPECT_FALSE(std::isnan(row[0].scale));
+    EXPECT_TRUE(std::isnan(row[1].scale));
+    EXPECT_TRUE(std::isnan(row[1].sum));
+    EXPECT_EQ(row[1].codes[9], 0);
   }
 }
 

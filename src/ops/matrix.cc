@@ -10,7 +10,7 @@ namespace {
 
 using base::ErrorCode;
 using base::fail;
-using kernels::ActivationRow;
+using kernels::ActivationBlock;
 using kernels::kPanelRows;
 
 // Tokens whose quantised activations stay in a core's second-level cache while panels pass by.
@@ -94,7 +94,7 @@ void Input::shape(const float* floats, size_t stride, size_t n, size_t width, bo
   width_ = width;
   quantise_ = quantise;
   if (!quantise) return;
-  quantised_stride_ = (ActivationRow::bytes(width) + 63) / 64 * 64;
+  quantised_stride_ = (ActivationBlock::bytes(width) + 63) / 64 * 64;
   quantised_.reserve(n * quantised_stride_);
 }
 
@@ -128,16 +128,9 @@ void Input::set_block(const Machine& machine, size_t i, size_t block, const floa
   const size_t n = std::min<size_t>(kPanelRows, width_ - block * kPanelRows);
   std::copy_n(values, n, own_.row(i) + block * kPanelRows);
   if (!quantise_) return;
-  std::array<std::byte, ActivationRow::bytes(kPanelRows)> one;
-  machine.vectors().quantise_row(values, kPanelRows, one.data());
+  static_assert(kPanelRows == ActivationBlock::kElements);
   std::byte* row = quantised_.data() + i * quantised_stride_;
-  const auto place = [&](size_t to, size_t from, size_t bytes) {
-    std::memcpy(row + to + block * bytes, one.data() + from, bytes);
-  };
-  place(0, 0, kPanelRows);
-  place(ActivationRow::scales_offset(width_), ActivationRow::scales_offset(kPanelRows), 4);
-  place(ActivationRow::sums_offset(width_), ActivationRow::sums_offset(kPanelRows), 4);
-  place(ActivationRow::sums16_offset(width_), ActivationRow::sums16_offset(kPanelRows), 4);
+  machine.vectors().quantise_row(values, kPanelRows, row + block * sizeof(ActivationBlock));
 }
 
 void multiply(Machine& machine, const Input& input, std::span<const Product> products) {

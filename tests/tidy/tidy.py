@@ -49,8 +49,6 @@ EXCEPTIONS = {
     "src/gguf/hf_names.cc": "the names of published tensors differ by family",
     "src/gguf/hf_rope.cc": "the RoPE settings of published configurations differ by family",
     "src/kernels/matmul_formats.h": "one template for each block format, read together",
-    "src/kernels/matmul_tile.h": "the one tile that all instruction sets share",
-    "src/kernels/matmul_tile.h:float_step": "accumulators are passed in registers",
     "src/kernels/vector_rows_test.cc:row_kernels": "a table of cases",
     "src/chat/hostile_test.cc:large": "a table of hostile templates",
     "src/chat/output_parser_test.cc:cases": "a table of answers, format by format",

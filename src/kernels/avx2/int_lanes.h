@@ -1,4 +1,4 @@
-// AVX2 lanes for matmul_tile.h: eight rows a register. There is no byte dot product here:
+// AVX2 lanes for matmul_product.h: eight rows a register. There is no byte dot product here:
 // vpmaddubsw multiplies unsigned codes by signed activations and adds pairs into 16 bits, which
 // saturate; so codes of up to 15 are summed over eight groups (15*127*2*8 = 30480), up to 31 over
 // four, up to 63 over two, and only then widened to 32 bits.
@@ -18,9 +18,10 @@ struct IntLanes {
   using Int = __m256i;
   using Float = __m256;
 
-  FREEHOLD_INLINE Int load(const uint8_t* p) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  FREEHOLD_INLINE Int load(const void* p) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
   }
+  FREEHOLD_INLINE void store(void* p, Int x) { _mm256_storeu_si256(static_cast<__m256i*>(p), x); }
   FREEHOLD_INLINE Int load_u16(const uint8_t* p) {
     return _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
@@ -116,7 +117,7 @@ struct IntLanes {
     Int magnitude;
   };
   FREEHOLD_INLINE Signed as_signed(Int codes) { return {codes, _mm256_abs_epi8(codes)}; }
-  FREEHOLD_INLINE Int signed_start(const int16_t*) { return _mm256_setzero_si256(); }
+  FREEHOLD_INLINE Int signed_start(const void*) { return _mm256_setzero_si256(); }
   FREEHOLD_INLINE Int dot_signed(Int acc, const Signed& w, Int a) {
     const Int pairs = _mm256_maddubs_epi16(w.magnitude, _mm256_sign_epi8(a, w.code));
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));

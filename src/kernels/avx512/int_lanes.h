@@ -1,5 +1,5 @@
-// AVX-512 VNNI lanes for matmul_tile.h: sixteen rows a register. vpdpbusd multiplies unsigned codes
-// by signed activations and adds four products into 32 bits without saturating, so a narrow
+// AVX-512 VNNI lanes for matmul_product.h: sixteen rows a register. vpdpbusd multiplies unsigned
+// codes by signed activations and adds four products into 32 bits without saturating, so a narrow
 // accumulator is a wide one.
 #pragma once
 
@@ -16,7 +16,8 @@ struct IntLanes {
   using Int = __m512i;
   using Float = __m512;
 
-  FREEHOLD_INLINE Int load(const uint8_t* p) { return _mm512_loadu_si512(p); }
+  FREEHOLD_INLINE Int load(const void* p) { return _mm512_loadu_si512(p); }
+  FREEHOLD_INLINE void store(void* p, Int x) { _mm512_storeu_si512(p, x); }
   FREEHOLD_INLINE Int load_u16(const uint8_t* p) {
     return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
@@ -110,7 +111,7 @@ struct IntLanes {
   FREEHOLD_INLINE Signed as_signed(Int codes) {
     return _mm512_xor_si512(codes, _mm512_set1_epi8(static_cast<char>(0x80)));
   }
-  FREEHOLD_INLINE Int signed_start(const int16_t* sums16) {
+  FREEHOLD_INLINE Int signed_start(const void* sums16) {
     return _mm512_madd_epi16(splat_word(sums16), _mm512_set1_epi16(-128));
   }
   FREEHOLD_INLINE Int dot_signed(Int acc, Signed w, Int a) { return dot_add(acc, w, a); }

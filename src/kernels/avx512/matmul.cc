@@ -1,10 +1,10 @@
 #include "kernels/avx512/matmul.h"
 
 #include "kernels/avx512/int_lanes.h"
-#include "kernels/matmul_tile.h"
+#include "kernels/matmul_product.h"
 
 namespace freehold::kernels::avx512 {
 
-PanelProduct panel_product(quant::Type type) { return tiled_panel_product<IntLanes>(type); }
+PanelProduct panel_product(quant::Type type) { return product_of<IntLanes>(type); }
 
 }  // namespace freehold::kernels::avx512

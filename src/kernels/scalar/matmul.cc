@@ -200,32 +200,20 @@ SubBlock read_iq4_xs(const uint8_t* block, size_t s) {
   return out;
 }
 
-struct Activations {
-  Activations(const std::byte* row, size_t k)
-      : codes(reinterpret_cast<const int8_t*>(row)),
-        scales(reinterpret_cast<const float*>(row + ActivationRow::scales_offset(k))),
-        sums(reinterpret_cast<const float*>(row + ActivationRow::sums_offset(k))),
-        sums16(reinterpret_cast<const int16_t*>(row + ActivationRow::sums16_offset(k))) {}
-  const int8_t* codes;
-  const float* scales;
-  const float* sums;
-  const int16_t* sums16;
-};
-
-// One float step: adds the 32 weights of `w` at activation block `b` to `acc`.
-float step(const SubBlock& w, const Activations& a, size_t b, float acc) {
+// One float step: adds the 32 weights of `w` times `a` to `acc`.
+float step(const SubBlock& w, const ActivationBlock& a, float acc) {
   int32_t isum = 0;
   int32_t minimum_sum = 0;
   for (size_t h = 0; h < 2; ++h) {
     int32_t half_sum = 0;
-    for (size_t e = 16 * h; e < 16 * h + 16; ++e) half_sum += w.codes[e] * a.codes[kSub * b + e];
+    for (size_t e = 16 * h; e < 16 * h + 16; ++e) half_sum += w.codes[e] * a.codes[e];
     isum += w.sub_scales[h] * half_sum;
-    minimum_sum += w.minimum_sub_scales[h] * a.sums16[2 * b + h];
+    minimum_sum += w.minimum_sub_scales[h] * a.sums16[h];
   }
-  acc = std::fma(static_cast<float>(isum) * a.scales[b], w.scale, acc);
-  if (w.has_minimum) acc = std::fma(a.sums[b], w.minimum, acc);
+  acc = std::fma(static_cast<float>(isum) * a.scale, w.scale, acc);
+  if (w.has_minimum) acc = std::fma(a.sum, w.minimum, acc);
   if (w.integer_minimum) {
-    acc = std::fma(static_cast<float>(minimum_sum) * a.scales[b], w.minimum, acc);
+    acc = std::fma(static_cast<float>(minimum_sum) * a.scale, w.minimum, acc);
   }
   return acc;
 }
@@ -244,7 +232,8 @@ void product(const std::byte* panel, size_t k, const std::byte* const* rows, siz
       for (size_t s = 0; s < subs; ++s) {
         const SubBlock w = kRead(reinterpret_cast<const uint8_t*>(native.data()), s);
         for (size_t t = 0; t < n_tokens; ++t) {
-          out[t][row] = step(w, Activations(rows[t], k), block * subs + s, out[t][row]);
+          const auto* blocks = reinterpret_cast<const ActivationBlock*>(rows[t]);
+          out[t][row] = step(w, blocks[block * subs + s], out[t][row]);
         }
       }
     }
