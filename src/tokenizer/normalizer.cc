@@ -33,19 +33,23 @@ void append_decomposed(utf8proc_int32_t code, utf8proc_option_t options, CodePoi
   out.resize(before + (n > 0 && static_cast<size_t>(n) <= kLongest ? static_cast<size_t>(n) : 0));
 }
 
-// utf8proc would sort marks by insertion, in quadratic time.
+// utf8proc would sort marks by insertion, in quadratic time. Equal classes stay in order: a key is
+// (class, position, code point).
 void sort_marks(CodePoints& codes) {
+  constexpr uint32_t kCodeBits = 21;
+  std::vector<uint64_t> keys;
   for (size_t i = 0; i < codes.size();) {
+    keys.clear();
     size_t end = i;
-    while (end < codes.size() && combining_class(codes[end]) != 0) ++end;
-    if (end > i + 1) {
-      std::stable_sort(codes.begin() + static_cast<ptrdiff_t>(i),
-                       codes.begin() + static_cast<ptrdiff_t>(end),
-                       [](utf8proc_int32_t a, utf8proc_int32_t b) {
-                         return combining_class(a) < combining_class(b);
-                       });
+    for (; end < codes.size() && combining_class(codes[end]) != 0; ++end) {
+      keys.push_back((static_cast<uint64_t>(combining_class(codes[end])) << 53U) |
+                     ((end - i) << kCodeBits) | static_cast<uint32_t>(codes[end]));
     }
-    i = std::max(end, i + 1);
+    std::ranges::sort(keys);
+    for (const uint64_t key : keys) {
+      codes[i++] = static_cast<utf8proc_int32_t>(key & ((1U << kCodeBits) - 1));
+    }
+    i = end + 1;
   }
 }
 
