@@ -1,6 +1,8 @@
 // The alphabet as a constant table.
 #include "tokenizer/byte_alphabet.h"
 
+#include <algorithm>
+
 #include "tokenizer/utf8.h"
 
 namespace freehold::tokenizer {
@@ -25,16 +27,24 @@ constexpr std::array<int16_t, 0x144> kByteOf = [] {
 }  // namespace
 
 void append_from_byte_alphabet(std::string_view text, std::string& out) {
+  const size_t before = out.size();
+  out.resize(before + text.size());
+  char* to = out.data() + before;
   for (size_t at = 0; at < text.size();) {
+    if (static_cast<uint8_t>(text[at]) < 0x80) {
+      *to++ = text[at++];
+      continue;
+    }
     const Sequence sequence = sequence_at(text, at);
     const char32_t code = sequence.valid ? code_point_at(text, at).code : 0xFFFFFF;
     if (code < kByteOf.size() && kByteOf[code] >= 0) {
-      out.push_back(static_cast<char>(kByteOf[code]));
+      *to++ = static_cast<char>(kByteOf[code]);
     } else {
-      out.append(text.substr(at, sequence.length));
+      to = std::copy_n(text.data() + at, sequence.length, to);
     }
     at += sequence.length;
   }
+  out.resize(static_cast<size_t>(to - out.data()));
 }
 
 }  // namespace freehold::tokenizer

@@ -13,6 +13,8 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
+constexpr size_t kMergeBlock = 32;
+
 // Bytes that valid UTF-8 never has need no token.
 bool occurs_in_utf8(int byte) { return byte != 0xC0 && byte != 0xC1 && byte < 0xF5; }
 
@@ -23,13 +25,11 @@ std::string quoted(std::string_view left, std::string_view right) {
 }  // namespace
 
 MergeTable::MergeTable(size_t merges)
-    : slots_(std::bit_ceil(merges + merges / 2 + 2)),
-      mask_(slots_.size() - 1),
-      shift_(64 - std::countr_zero(slots_.size())) {}
+    : slots_(std::bit_ceil(merges + merges / 2 + 2)), mask_(slots_.size() - 1) {}
 
 void MergeTable::insert(TokenId left, TokenId right, Merge merge) {
   const uint64_t key = key_of(left, right);
-  size_t at = slot_of(key);
+  size_t at = place_of(key);
   while (slots_[at].key != kEmpty) {
     if (slots_[at].key == key) return;
     at = (at + 1) & mask_;
@@ -74,23 +74,45 @@ base::Result<std::unique_ptr<BytePairModel>> BytePairModel::make(const Vocabular
     }
     model->byte_ids_[static_cast<size_t>(byte)] = id;
   }
-  for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const TokenId left = vocabulary.find_text(merges.left(rank));
-    const TokenId right = vocabulary.find_text(merges.right(rank));
-    const TokenId id = vocabulary.find_text(merges.joined(rank));
-    if (left == kNoToken || right == kNoToken || id == kNoToken) {
+  for (size_t rank = 0; rank < merges.size(); rank += kMergeBlock) {
+    FREEHOLD_TRY(model->add_merges(merges, rank, std::min(rank + kMergeBlock, merges.size())));
+  }
+  return model;
+}
+
+// A block of merges in three passes, so that their many places in memory are waited for together.
+base::Status BytePairModel::add_merges(const MergeList& merges, size_t begin, size_t end) {
+  std::array<std::array<uint64_t, 3>, kMergeBlock> hashes;
+  for (size_t rank = begin; rank < end; ++rank) {
+    auto& of_merge = hashes[rank - begin];
+    of_merge = {hash_bytes(merges.left(rank)), hash_bytes(merges.right(rank)),
+                hash_bytes(merges.joined(rank))};
+    for (const uint64_t hash : of_merge) vocabulary_.prefetch(hash);
+  }
+  std::array<std::array<TokenId, 3>, kMergeBlock> ids;
+  for (size_t rank = begin; rank < end; ++rank) {
+    const auto& of_merge = hashes[rank - begin];
+    const TokenId left = vocabulary_.find_text(merges.left(rank), of_merge[0]);
+    const TokenId right = vocabulary_.find_text(merges.right(rank), of_merge[1]);
+    const TokenId joined = vocabulary_.find_text(merges.joined(rank), of_merge[2]);
+    if (left == kNoToken || right == kNoToken || joined == kNoToken) {
       return fail(ErrorCode::kBadFormat, "merge " + std::to_string(rank) + ", " +
                                              quoted(merges.left(rank), merges.right(rank)) +
                                              ", names or makes a token that the vocabulary lacks");
     }
+    table_.prefetch(left, right);
+    ids[rank - begin] = {left, right, joined};
+  }
+  for (size_t rank = begin; rank < end; ++rank) {
+    const auto [left, right, joined] = ids[rank - begin];
     const auto merge_rank = static_cast<uint32_t>(rank);
-    model->table_.insert(left, right, {merge_rank, id});
-    uint32_t& as_left = model->best_as_left_[static_cast<size_t>(left)];
-    uint32_t& as_right = model->best_as_right_[static_cast<size_t>(right)];
+    table_.insert(left, right, {merge_rank, joined});
+    uint32_t& as_left = best_as_left_[static_cast<size_t>(left)];
+    uint32_t& as_right = best_as_right_[static_cast<size_t>(right)];
     as_left = std::min(as_left, merge_rank);
     as_right = std::min(as_right, merge_rank);
   }
-  return model;
+  return {};
 }
 
 // The token of a character whose bytes become that token wherever it stands, or kNoToken. So it is
@@ -187,15 +209,18 @@ void BytePairModel::split_characters(std::string_view word, std::vector<Symbol>&
   }
 }
 
-void BytePairModel::encode(std::string_view word, Workspace& work,
-                           std::vector<TokenId>& ids) const {
+TokenId BytePairModel::whole(std::string_view word) const {
+  return options_.ignore_merges && word.size() <= kMaxTokenBytes ? vocabulary_.find_text(word)
+                                                                 : kNoToken;
+}
+
+void BytePairModel::merge(std::string_view word, Workspace& work, std::vector<TokenId>& ids) const {
   constexpr uint8_t kOwnWord = 1;
   constexpr uint8_t kNotOwnWord = 2;
   const TokenId whole = word.size() <= kMaxTokenBytes ? vocabulary_.find_text(word) : kNoToken;
   std::atomic<uint8_t>* own =
       whole != kNoToken ? &is_own_word_[static_cast<size_t>(whole)] : nullptr;
-  if (own != nullptr &&
-      (options_.ignore_merges || own->load(std::memory_order_relaxed) == kOwnWord)) {
+  if (own != nullptr && own->load(std::memory_order_relaxed) == kOwnWord) {
     ids.push_back(whole);
     return;
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "tokenizer/hash.h"
 #include "tokenizer/vocabulary.h"
 #include "tokenizer/word_model.h"
 
@@ -18,11 +19,14 @@ namespace freehold::tokenizer {
 class MergeTable {
  public:
   explicit MergeTable(size_t merges);
+  void prefetch(TokenId left, TokenId right) const {
+    __builtin_prefetch(&slots_[place_of(key_of(left, right))], 1);
+  }
   // The first of two equal pairs counts.
   void insert(TokenId left, TokenId right, Merge merge);
   Merge find(TokenId left, TokenId right) const {
     const uint64_t key = key_of(left, right);
-    for (size_t at = slot_of(key);; at = (at + 1) & mask_) {
+    for (size_t at = place_of(key);; at = (at + 1) & mask_) {
       const Slot& slot = slots_[at];
       if (slot.key == key) return slot.merge;
       if (slot.key == kEmpty) return {};
@@ -39,11 +43,10 @@ class MergeTable {
     return (static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32) |
            static_cast<uint32_t>(right);
   }
-  size_t slot_of(uint64_t key) const { return (key * 0x9E3779B97F4A7C15ULL) >> shift_; }
+  size_t place_of(uint64_t key) const { return mix(key, 0x9E3779B97F4A7C15ULL) & mask_; }
 
   std::vector<Slot> slots_;
   size_t mask_ = 0;
-  int shift_ = 0;
 };
 
 // Merges in order of rank, as bytes, in one arena.
@@ -87,10 +90,12 @@ class BytePairModel : public WordModel {
                                                            const Options& options,
                                                            const MergeList& merges);
 
-  void encode(std::string_view word, Workspace& work, std::vector<TokenId>& ids) const override;
+  TokenId whole(std::string_view word) const override;
+  void merge(std::string_view word, Workspace& work, std::vector<TokenId>& ids) const override;
 
  private:
   BytePairModel(const Vocabulary& vocabulary, const Options& options, size_t merges);
+  base::Status add_merges(const MergeList& merges, size_t begin, size_t end);
   void split_bytes(std::string_view word, std::vector<Symbol>& symbols) const;
   void split_characters(std::string_view word, std::vector<Symbol>& symbols) const;
   TokenId whole_character(std::string_view character) const;

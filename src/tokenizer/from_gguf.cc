@@ -262,7 +262,8 @@ Result<Tokenizer> Tokenizer::from_gguf(const Metadata& metadata) {
   FREEHOLD_TRY(read_special_ids(metadata, *model, *parts));
   read_chat_templates(metadata, *parts);
   FREEHOLD_TRY(parts->specials.build(special_tokens(parts->vocabulary)));
-  parts->cache_owner = new_cache_owner();
+  parts->borders = Borders(parts->vocabulary);
+  name_in_cache(*parts);
   return Tokenizer(std::move(parts));
 }
 

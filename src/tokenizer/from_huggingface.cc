@@ -180,7 +180,7 @@ Result<std::shared_ptr<Tokenizer::Parts>> read_tokenizer(Json root, const Json* 
   }
   if (config != nullptr) FREEHOLD_TRY(read_config(*config, *parts));
   parts->description = plan.byte_level ? "byte-level BPE (tokenizer.json)" : "BPE (tokenizer.json)";
-  parts->cache_owner = new_cache_owner();
+  name_in_cache(*parts);
   return parts;
 }
 

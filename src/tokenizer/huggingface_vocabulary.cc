@@ -265,6 +265,7 @@ class VocabularyReader {
     MergeList list(merges->size());
     for (const Json merge : *merges) FREEHOLD_TRY(add_merge(merge, list));
     FREEHOLD_ASSIGN(parts_.model, BytePairModel::make(parts_.vocabulary, options_, list));
+    if (plan_.byte_level || !options_.fuse_unknown) parts_.borders = Borders(parts_.vocabulary);
     // See has_inner_space; a space that is no token could be fused with what stands before it.
     const bool separable =
         !parts_.vocabulary.has_inner_space() && parts_.vocabulary.find_text(" ") != kNoToken;

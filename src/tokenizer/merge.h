@@ -1,12 +1,14 @@
 // The greedy merging that byte-pair and SentencePiece vocabularies share: of all neighbours that
 // may merge, the pair of the best (lowest) rank merges first, the leftmost among equals, until none
-// is left. O(n^2) with a tiny constant for words, O(n log n) with a heap for what is long.
+// is left. O(n^2) with a tiny constant for words, at most O(n log n) for what is long.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <queue>
+#include <unordered_map>
 #include <vector>
 
 #include "tokenizer/tokenizer.h"
@@ -54,36 +56,87 @@ void merge_short(std::vector<Symbol>& symbols, std::vector<Merge>& merges, const
   symbols.resize(n);
 }
 
+// Which merge of a long word comes next: the lowest rank, the leftmost among equals. Merging seldom
+// makes a pair of a lower rank than the one at hand, so the places of one rank are gone through in
+// one sweep; only what comes up behind the sweep goes through a heap.
+class MergeQueue {
+ public:
+  struct Entry {
+    uint32_t rank, at;
+    friend auto operator<=>(const Entry&, const Entry&) = default;
+  };
+
+  void push(Entry entry) {
+    if (started_ && entry.rank <= sweep_rank_) {
+      behind_.push(entry);
+      return;
+    }
+    if (last_ == nullptr || entry.rank != last_rank_) {
+      const auto [found, is_new] = ahead_.try_emplace(entry.rank);
+      if (is_new) ranks_.push(entry.rank);
+      last_ = &found->second;  // stays where it is until it is taken out
+      last_rank_ = entry.rank;
+    }
+    last_->push_back(entry.at);
+  }
+
+  std::optional<Entry> pop() {
+    if (next_ == sweep_.size() && behind_.empty() && !begin_sweep()) return std::nullopt;
+    if (!behind_.empty() &&
+        (next_ == sweep_.size() || behind_.top() < Entry{sweep_rank_, sweep_[next_]})) {
+      const Entry entry = behind_.top();
+      behind_.pop();
+      return entry;
+    }
+    return Entry{sweep_rank_, sweep_[next_++]};
+  }
+
+ private:
+  bool begin_sweep() {
+    if (ranks_.empty()) return false;
+    started_ = true;
+    sweep_rank_ = ranks_.top();
+    ranks_.pop();
+    const auto taken = ahead_.extract(sweep_rank_);
+    sweep_ = std::move(taken.mapped());
+    last_ = nullptr;
+    next_ = 0;
+    if (!std::ranges::is_sorted(sweep_)) std::ranges::sort(sweep_);
+    return true;
+  }
+
+  std::unordered_map<uint32_t, std::vector<uint32_t>> ahead_;  // places by rank
+  std::priority_queue<uint32_t, std::vector<uint32_t>, std::greater<>> ranks_;
+  std::vector<uint32_t>* last_ = nullptr;
+  uint32_t last_rank_ = 0;
+  std::vector<uint32_t> sweep_;
+  size_t next_ = 0;
+  uint32_t sweep_rank_ = 0;
+  bool started_ = false;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> behind_;
+};
+
 template <typename Find>
 void merge_long(std::vector<Symbol>& symbols, std::vector<Merge>& merges, const Find& find) {
   const auto n = static_cast<uint32_t>(symbols.size());
   std::vector<uint32_t> next(n);
   std::vector<uint32_t> previous(n);
-  // merges[i]: of symbol i with its right neighbour, as things stand. In the queue, (rank, i) in
-  // one number; an entry whose rank is no longer that of merges[i] is stale.
-  std::vector<uint64_t> entries;
-  entries.reserve(n);
-  const auto entry = [](uint32_t rank, uint32_t i) {
-    return (static_cast<uint64_t>(rank) << 32) | i;
-  };
+  // merges[i]: of symbol i with its right neighbour, as things stand. An entry of the queue whose
+  // rank is no longer that of merges[i] is stale.
   merges.assign(n, Merge{});
+  MergeQueue queue;
+  const auto renew = [&](uint32_t i) {
+    merges[i] = next[i] < n ? find(symbols[i], symbols[next[i]]) : Merge{};
+    if (merges[i].rank != kNeverMerges) queue.push({merges[i].rank, i});
+  };
   for (uint32_t i = 0; i < n; ++i) {
     next[i] = i + 1;
     previous[i] = i - 1;  // of the first: never looked at
-    if (i + 1 == n) break;
-    merges[i] = find(symbols[i], symbols[i + 1]);
-    if (merges[i].rank != kNeverMerges) entries.push_back(entry(merges[i].rank, i));
+    renew(i);
   }
-  std::priority_queue queue(std::greater<uint64_t>(), std::move(entries));
-  const auto renew = [&](uint32_t i) {
-    merges[i] = next[i] < n ? find(symbols[i], symbols[next[i]]) : Merge{};
-    if (merges[i].rank != kNeverMerges) queue.push(entry(merges[i].rank, i));
-  };
-  while (!queue.empty()) {
-    const auto left = static_cast<uint32_t>(queue.top());
-    const auto rank = static_cast<uint32_t>(queue.top() >> 32);
-    queue.pop();
-    if (merges[left].rank != rank) continue;
+  while (const auto entry = queue.pop()) {
+    const uint32_t left = entry->at;
+    if (merges[left].rank != entry->rank) continue;
     const uint32_t right = next[left];
     symbols[left].length += symbols[right].length;
     symbols[left].id = merges[left].id;
@@ -91,8 +144,8 @@ void merge_long(std::vector<Symbol>& symbols, std::vector<Merge>& merges, const 
     merges[right] = {};
     next[left] = next[right];
     if (next[left] < n) previous[next[left]] = left;
-    renew(left);
     if (left > 0) renew(previous[left]);
+    renew(left);
   }
   std::erase_if(symbols, [](const Symbol& symbol) { return symbol.length == 0; });
 }

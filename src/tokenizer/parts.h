@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tokenizer/borders.h"
 #include "tokenizer/normalizer.h"
 #include "tokenizer/pre_tokenizer.h"
 #include "tokenizer/special.h"
@@ -32,8 +33,10 @@ struct Tokenizer::Parts {
   bool metaspace = false;  // U+2581 in text means a space
   PreTokenizer pre_tokenizer;
   std::unique_ptr<WordModel> model;  // refers to `vocabulary`
-  uint32_t cache_owner = 0;          // see WordCache
-  bool strip_first_space = false;    // when decoding a text from its start
+  Borders borders;                   // empty where something else than merging joins characters
+  uint32_t word_owner = 0;           // see WordCache
+  uint32_t part_owner = 0;
+  bool strip_first_space = false;  // when decoding a text from its start
 
   std::optional<TokenId> bos, eos, padding;
   bool add_bos = false;
@@ -46,7 +49,7 @@ struct Tokenizer::Parts {
 // U+2581, which SentencePiece vocabularies write for a space, becomes one.
 void metaspace_to_space(std::string& text);
 
-// An id that no other tokenizer of this process has had.
-uint32_t new_cache_owner();
+// Gives the tokenizer its names in the cache, which no other of this process has had.
+void name_in_cache(Tokenizer::Parts& parts);
 
 }  // namespace freehold::tokenizer

@@ -118,6 +118,9 @@ TEST(Scanners, ClassesAreThoseOfUnicode) {
   const auto han = Regex::compile(R"(\p{Han})").value();
   const auto space = Regex::compile(R"(\s)").value();
   const ClassTable& table = ClassTable::instance();
+  for (char32_t code = 0; code < 128; ++code) {
+    EXPECT_EQ(kAsciiClasses[code], table.of(code)) << static_cast<uint32_t>(code);
+  }
   for (char32_t code = 0; code < 0x110000; ++code) {
     if (!known_to_both(code)) continue;
     std::string text;

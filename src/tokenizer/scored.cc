@@ -40,7 +40,7 @@ base::Result<std::unique_ptr<ScoredModel>> ScoredModel::make(const Vocabulary& v
   return model;
 }
 
-void ScoredModel::encode(std::string_view word, Workspace& work, std::vector<TokenId>& ids) const {
+void ScoredModel::merge(std::string_view word, Workspace& work, std::vector<TokenId>& ids) const {
   work.symbols.clear();
   for (size_t at = 0; at < word.size();) {
     const uint32_t length = code_point_at(word, at).length;

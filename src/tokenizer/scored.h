@@ -21,7 +21,8 @@ class ScoredModel : public WordModel {
                                                          const std::array<TokenId, 256>& bytes,
                                                          TokenId unknown);
 
-  void encode(std::string_view word, Workspace& work, std::vector<TokenId>& ids) const override;
+  TokenId whole(std::string_view) const override { return kNoToken; }
+  void merge(std::string_view word, Workspace& work, std::vector<TokenId>& ids) const override;
 
  private:
   explicit ScoredModel(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {}

@@ -71,17 +71,48 @@ class Encoding {
 
   base::Status words(std::string_view fragment) {
     return parts_.pre_tokenizer.split(fragment, [this](std::string_view word) {
-      WordCache::Entry* entry = cache_.entry(word, parts_.cache_owner);
-      if (entry != nullptr && WordCache::holds(*entry, word, parts_.cache_owner)) {
-        ids_.insert(ids_.end(), entry->ids.begin(), entry->ids.begin() + entry->n_ids);
-        return;
-      }
-      const size_t before = ids_.size();
-      parts_.model->encode(word, work_, ids_);
-      if (entry != nullptr) {
-        WordCache::store(*entry, word, parts_.cache_owner, std::span(ids_).subspan(before));
+      if (is_worth_cutting(word)) {
+        cut(word);
+      } else {
+        look_up(word, parts_.word_owner);
       }
     });
+  }
+
+  bool is_worth_cutting(std::string_view word) const {
+    constexpr size_t kThreeCharacters = 9;
+    return word.size() > kThreeCharacters && !parts_.borders.empty() &&
+           (Borders::is_wide(word[word.size() - 3]) || word.size() > WordCache::kMaxWordBytes);
+  }
+
+  void cut(std::string_view word) {
+    if (const TokenId whole = parts_.model->whole(word); whole != kNoToken) {
+      ids_.push_back(whole);
+      return;
+    }
+    for (size_t at = 0; at < word.size();) {
+      const size_t end = parts_.borders.next(word, at);
+      look_up(word.substr(at, end - at), parts_.part_owner);
+      at = end;
+    }
+  }
+
+  void look_up(std::string_view word, uint32_t owner) {
+    WordCache::Entry* entry = cache_.entry(word, owner);
+    if (entry != nullptr && WordCache::holds(*entry, word, owner)) {
+      ids_.insert(ids_.end(), entry->ids.begin(), entry->ids.begin() + entry->n_ids);
+      return;
+    }
+    const size_t before = ids_.size();
+    const TokenId whole = owner == parts_.word_owner ? parts_.model->whole(word) : kNoToken;
+    if (whole != kNoToken) {
+      ids_.push_back(whole);
+    } else {
+      parts_.model->merge(word, work_, ids_);
+    }
+    if (entry != nullptr) {
+      WordCache::store(*entry, word, owner, std::span(ids_).subspan(before));
+    }
   }
 
   const Tokenizer::Parts& parts_;
@@ -137,9 +168,10 @@ void metaspace_to_space(std::string& text) {
   text = std::move(out);
 }
 
-uint32_t new_cache_owner() {
+void name_in_cache(Tokenizer::Parts& parts) {
   static std::atomic<uint32_t> last = 0;
-  return ++last;
+  parts.word_owner = ++last;
+  parts.part_owner = ++last;
 }
 
 base::Result<std::vector<TokenId>> Tokenizer::encode(std::string_view text,

@@ -87,11 +87,6 @@ std::vector<Range> class_ranges(std::string_view pattern) {
 
 }  // namespace
 
-const ClassTable& ClassTable::instance() {
-  static const ClassTable table;
-  return table;
-}
-
 ClassTable::ClassTable() {
   std::vector<Classes> flat(kEnd, 0);
   const auto categorise = [&](uint32_t from, uint32_t to) {

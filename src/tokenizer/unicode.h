@@ -28,9 +28,32 @@ inline constexpr Classes kHan = 1U << 11U;           // Script=Han
 inline constexpr Classes kListedLetter = 1U << 12U;  // in DeepSeek LLM's list of cased letters
 inline constexpr Classes kLetter = kUpper | kLower | kTitle | kModifier | kOtherLetter;
 
+// Of ASCII alone, which most text is made of.
+inline constexpr std::array<Classes, 128> kAsciiClasses = [] {
+  std::array<Classes, 128> table{};
+  for (unsigned c = 0; c < 128; ++c) {
+    const bool upper = c >= 'A' && c <= 'Z';
+    const bool lower = c >= 'a' && c <= 'z';
+    const bool digit = c >= '0' && c <= '9';
+    const bool symbol =
+        std::string_view("$+<=>^`|~").find(static_cast<char>(c)) != std::string_view::npos;
+    if (upper) table[c] = kUpper | kListedLetter;
+    if (lower) table[c] = kLower | kListedLetter;
+    if (digit) table[c] = kNumber;
+    if (symbol) table[c] = kSymbol;
+    if (c > ' ' && c < 0x7F && !upper && !lower && !digit && !symbol) table[c] = kPunctuation;
+    if (c == ' ' || (c >= '\t' && c <= '\r')) table[c] = kSpace;
+    if (c == '\r' || c == '\n') table[c] = kSpace | kNewline;
+  }
+  return table;
+}();
+
 class ClassTable {
  public:
-  static const ClassTable& instance();
+  static const ClassTable& instance() {
+    static const ClassTable table;
+    return table;
+  }
 
   Classes of(char32_t code) const {
     return code < kEnd ? pages_[page_of_[code >> 7]][code & 127U] : Classes{0};
@@ -52,6 +75,8 @@ struct Place {
 };
 
 inline Place place_at(std::string_view text, size_t at) {
+  const auto lead = static_cast<uint8_t>(text[at]);
+  if (lead < 0x80) return {kAsciiClasses[lead], at + 1};
   const CodePoint point = code_point_at(text, at);
   return {ClassTable::instance().of(point.code), at + point.length};
 }

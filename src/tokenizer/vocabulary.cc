@@ -46,19 +46,25 @@ void Vocabulary::index() {
     slots_[at] = {static_cast<uint32_t>(hash >> 32), id};
   };
   // Earlier insertions are found first: linear probing never moves a slot.
-  for (const int pass : {0, 1, 2}) {
-    for (TokenId id = 0; id < size(); ++id) {
-      if (bytes(id).empty()) continue;
-      const int wanted = !is_mergeable(id) ? 2 : kind(id) == TokenKind::kUserDefined ? 1 : 0;
-      if (wanted == pass) insert(id);
+  std::vector<TokenId> user_defined;
+  std::vector<TokenId> others;
+  for (TokenId id = 0; id < size(); ++id) {
+    if (bytes(id).empty()) continue;
+    if (!is_mergeable(id)) {
+      others.push_back(id);
+    } else if (kind(id) == TokenKind::kUserDefined) {
+      user_defined.push_back(id);
+    } else {
+      insert(id);
     }
   }
+  for (const TokenId id : user_defined) insert(id);
+  for (const TokenId id : others) insert(id);
 }
 
-TokenId Vocabulary::look_up(std::string_view wanted, bool text_only) const {
+TokenId Vocabulary::look_up(std::string_view wanted, uint64_t hash, bool text_only) const {
   if (slots_.empty()) return kNoToken;
   const size_t mask = slots_.size() - 1;
-  const uint64_t hash = hash_bytes(wanted);
   const auto tag = static_cast<uint32_t>(hash >> 32);
   for (size_t at = hash & mask; slots_[at].id != kNoToken; at = (at + 1) & mask) {
     const Slot& slot = slots_[at];
@@ -69,8 +75,12 @@ TokenId Vocabulary::look_up(std::string_view wanted, bool text_only) const {
   return kNoToken;
 }
 
-TokenId Vocabulary::find_text(std::string_view wanted) const { return look_up(wanted, true); }
-TokenId Vocabulary::find(std::string_view wanted) const { return look_up(wanted, false); }
+TokenId Vocabulary::find_text(std::string_view wanted) const {
+  return look_up(wanted, hash_bytes(wanted), true);
+}
+TokenId Vocabulary::find(std::string_view wanted) const {
+  return look_up(wanted, hash_bytes(wanted), false);
+}
 
 bool Vocabulary::has_inner_space() const {
   for (TokenId id = 0; id < size(); ++id) {

@@ -50,6 +50,12 @@ class Vocabulary {
   TokenId find_text(std::string_view bytes) const;
   // Among all tokens, those of find_text first.
   TokenId find(std::string_view bytes) const;
+
+  // For looking up many: hash them, ask for all of their places in memory, then find.
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]); }
+  TokenId find_text(std::string_view bytes, uint64_t hash) const {
+    return look_up(bytes, hash, true);
+  }
   // Whether a token that text can merge into has a space after something that is not one. Where
   // none has, merging never crosses from a word to the next space: words are encoded one by one.
   bool has_inner_space() const;
@@ -60,7 +66,7 @@ class Vocabulary {
     TokenId id = kNoToken;
   };
   bool is_mergeable(TokenId id) const;
-  TokenId look_up(std::string_view bytes, bool text_only) const;
+  TokenId look_up(std::string_view bytes, uint64_t hash, bool text_only) const;
 
   std::string arena_;
   std::vector<uint32_t> ends_{0};

@@ -18,8 +18,11 @@ struct Workspace {
 class WordModel {
  public:
   virtual ~WordModel() = default;
-  // Appends the ids of `word`: valid UTF-8, not empty.
-  virtual void encode(std::string_view word, Workspace& work, std::vector<TokenId>& ids) const = 0;
+  // The token that `word` is whatever merging would make of it, or -1.
+  virtual TokenId whole(std::string_view word) const = 0;
+  // Appends the ids that merging makes of `word`, or of a part of one between closed borders: valid
+  // UTF-8, not empty.
+  virtual void merge(std::string_view word, Workspace& work, std::vector<TokenId>& ids) const = 0;
 };
 
 }  // namespace freehold::tokenizer
