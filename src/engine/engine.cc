@@ -46,7 +46,8 @@ LocalEngine::LocalEngine(Parts parts)
       scheduler_({.step_tokens = parts_.options.step_tokens,
                   .max_sequences = parts_.options.max_sequences,
                   .total_blocks = parts_.arena->n_blocks()}),
-      pass_(*parts_.machine, *parts_.arena, parts_.cache_type) {
+      pass_(*parts_.machine, *parts_.arena, parts_.cache_type),
+      speculation_(parts_.options.speculation_depth, std::move(parts_.predictor)) {
   publish_stats();
   thread_ = std::thread([this] { run(); });
 }
@@ -63,6 +64,13 @@ LocalEngine::~LocalEngine() {
 EngineStats LocalEngine::stats() const {
   const std::lock_guard lock(mutex_);
   return stats_;
+}
+
+std::vector<std::vector<uint64_t>> LocalEngine::expert_tokens() const {
+  const std::lock_guard lock(model_mutex_);
+  std::vector<std::vector<uint64_t>> counts = pass_.expert_tokens;
+  std::erase_if(counts, [](const auto& layer) { return layer.empty(); });
+  return counts;
 }
 
 base::Status LocalEngine::check_tokens(std::span<const TokenId> tokens) const {

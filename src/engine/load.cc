@@ -33,6 +33,21 @@ uint64_t sum(const std::vector<size_t>& values) {
   return total;
 }
 
+uint64_t predictor_bytes(const engine::LocalEngine::Parts& parts) {
+  return engine::Predictor::bytes_needed(
+      *parts.model, parts.block_bytes.front(),
+      {.step_tokens = parts.options.step_tokens, .max_sequences = parts.options.max_sequences});
+}
+
+Result<std::unique_ptr<engine::Predictor>> make_predictor(const engine::LocalEngine::Parts& parts,
+                                                          uint32_t context_tokens) {
+  return engine::Predictor::create(*parts.model, *parts.machine, parts.cache_type,
+                                   parts.block_bytes.front(),
+                                   {.step_tokens = parts.options.step_tokens,
+                                    .max_sequences = parts.options.max_sequences,
+                                    .context_tokens = context_tokens});
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
@@ -60,7 +75,8 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   }
   const int threads = options.threads > 0 ? options.threads : base::default_threads();
   parts.machine = std::make_unique<ops::Machine>(isa, threads);
-  auto loaded = models::load_model(parts.directory, *parts.machine, options.progress);
+  auto loaded = models::load_model(parts.directory, *parts.machine, options.progress,
+                                   /*with_prediction=*/options.speculation_depth != 0);
   if (!loaded) return base::in_context(model.string(), loaded.error());
   parts.model = std::move(*loaded);
   const models::Model::Config& config = parts.model->config();
@@ -71,12 +87,16 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   needs.scratch_bytes =
       parts.model->scratch_bytes(options.step_tokens, parts.options.max_sequences);
   needs.kv_bytes_per_block = sum(parts.block_bytes);
+  if (parts.model->predicts()) needs.scratch_bytes += predictor_bytes(parts);
   needs.trained_context = config.context;
   // The weights are already in memory: what is free now is free besides them.
   if (options.memory_limit_bytes == 0) needs.weights_bytes = 0;
   FREEHOLD_ASSIGN(const engine::MemoryPlan plan, engine::plan_memory(needs, parts.options));
   FREEHOLD_ASSIGN(kv::Arena arena, kv::Arena::create(parts.block_bytes, plan.n_blocks));
   parts.arena = std::make_unique<kv::Arena>(std::move(arena));
+  if (parts.model->predicts()) {
+    FREEHOLD_ASSIGN(parts.predictor, make_predictor(parts, plan.context_tokens));
+  }
 
   ModelInfo& info = parts.info;
   info.architecture = config.architecture;
@@ -90,6 +110,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   info.scratch_bytes = needs.scratch_bytes;
   info.isa = std::string(kernels::name(isa));
   info.threads = parts.machine->threads();
+  info.predicts = parts.model->predicts();
   return std::make_unique<engine::LocalEngine>(std::move(parts));
 }
 

@@ -13,6 +13,7 @@
 
 #include "engine/plan.h"
 #include "engine/sequence.h"
+#include "engine/speculation.h"
 #include "freehold/engine.h"
 #include "gguf/gguf.h"
 #include "kv/arena.h"
@@ -33,6 +34,7 @@ class LocalEngine : public Engine {
     std::unique_ptr<kv::Arena> arena;
     std::vector<size_t> block_bytes;  // a cache block's, layer by layer
     kernels::CacheType cache_type = kernels::CacheType::kF16;
+    std::unique_ptr<Predictor> predictor;  // null: the model has none, or none is wanted
     ModelInfo info;
     EngineOptions options;
   };
@@ -42,6 +44,7 @@ class LocalEngine : public Engine {
 
   const ModelInfo& info() const override { return parts_.info; }
   EngineStats stats() const override;
+  std::vector<std::vector<uint64_t>> expert_tokens() const override;
   base::Result<std::unique_ptr<Stream>> submit(Request request) override;
   base::Status logits(std::span<const TokenId> tokens, uint32_t batch,
                       const std::function<void(std::span<const float> row)>& on_row) override;
@@ -60,12 +63,13 @@ class LocalEngine : public Engine {
   // A step (step.cc).
   bool step();  // false: nothing to do until something changes
   void admit();
-  void guess();
   void preempt(scheduler::SequenceId id);
   std::vector<scheduler::Running> describe_running() const;
   void begin_pass(std::span<const scheduler::Turn> turns);
   void settle(std::span<const scheduler::Turn> turns);
-  bool settle_tokens(Sequence& sequence, size_t first_logits_row, const scheduler::Turn& turn);
+  bool settle_tokens(Sequence& sequence, size_t first_logits_row, const scheduler::Turn& turn,
+                     const ops::Slice& slice);
+  void learn_costs(std::span<const scheduler::Turn> turns, uint64_t n_tokens, uint64_t pass_us);
   bool append_token(Sequence& sequence, const sampling::Sample& sample);
   void finish(Sequence& sequence, FinishReason reason, std::optional<base::Error> error = {});
   void publish_stats();
@@ -80,7 +84,8 @@ class LocalEngine : public Engine {
   kv::BlockCache cache_;
   scheduler::Scheduler scheduler_;
   models::Pass pass_;
-  std::mutex model_mutex_;  // held for a step; the model's buffers are one pass's at a time
+  Speculation speculation_;
+  mutable std::mutex model_mutex_;  // held for a step; the model's buffers are one pass's at a time
   ops::Rows logits_;
 
   // The engine's thread only.
@@ -88,6 +93,7 @@ class LocalEngine : public Engine {
   std::vector<SequencePtr> running_;
   std::map<std::string, scheduler::TenantId> tenants_;
   uint64_t next_id_ = 1;
+  uint64_t n_made_ = 0;  // tokens
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

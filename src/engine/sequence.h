@@ -7,7 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/lookup.h"
+#include "engine/depth_policy.h"
+#include "engine/predictor.h"
 #include "freehold/engine.h"
 #include "kv/blocks.h"
 #include "sampling/sampler.h"
@@ -33,7 +34,9 @@ struct Sequence {
 
   std::vector<TokenId> tokens;  // prompt and answer
   std::vector<TokenId> drafts;  // guesses at what follows, for the step at hand
-  LookupDrafts lookup;          // where they come from
+  Predictor::Track track;       // what they are predicted from, while running
+  GuessOdds odds;               // how often they came true
+  bool has_guessed = false;     // the odds are this sequence's own
   kv::BlockTable table;         // while running
   uint32_t prompt_end = 0;      // tokens to be in the cache before the next one is made
   uint32_t n_steps = 0;         // since it was admitted

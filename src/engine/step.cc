@@ -42,6 +42,7 @@ void LocalEngine::preempt(scheduler::SequenceId id) {
   cache_.close(sequence->table);
   sequence->prompt_end = static_cast<uint32_t>(sequence->tokens.size());
   sequence->drafts.clear();
+  sequence->track = {};
   // In order of arrival before those that never ran.
   const auto place = std::ranges::find_if(waiting_, [&](const auto& other) {
     return !other->admitted_before || other->id > sequence->id;
@@ -79,28 +80,37 @@ void LocalEngine::admit() {
   }
 }
 
-void LocalEngine::guess() {
-  if (parts_.options.speculation_depth == 0) return;
-  for (const SequencePtr& sequence : running_) {
-    const bool answers = sequence->tokens.size() == sequence->table.n_tokens + size_t{1};
-    const uint32_t left = sequence->request.max_tokens - sequence->n_generated();
-    const uint32_t depth = std::min(parts_.options.speculation_depth, left - 1);
-    sequence->drafts =
-        answers ? sequence->lookup.guess(sequence->tokens, depth) : std::vector<TokenId>();
-  }
-}
-
 bool LocalEngine::step() {
   admit();
-  guess();
+  const std::lock_guard lock(model_mutex_);
+  const bool prompts_wait = std::ranges::any_of(
+      running_, [](const SequencePtr& s) { return s->prompt_end > s->table.n_tokens; });
+  speculation_.guess(running_, prompts_wait);
   const scheduler::Plan plan = scheduler_.plan(describe_running(), cache_.available());
   for (const scheduler::SequenceId id : plan.preempt) preempt(id);
   if (plan.turns.empty()) return !plan.preempt.empty();
-  const std::lock_guard lock(model_mutex_);
+  const uint64_t n_made = n_made_;
+  const uint64_t begin_us = base::now_us();
   begin_pass(plan.turns);
   parts_.model->forward(pass_);
   settle(plan.turns);
+  learn_costs(plan.turns, n_made_ - n_made, base::now_us() - begin_us);
   return true;
+}
+
+// Steps that compute parts of prompts say nothing about the cost of a guess.
+void LocalEngine::learn_costs(std::span<const scheduler::Turn> turns, uint64_t n_tokens,
+                              uint64_t pass_us) {
+  DepthPolicy::Step step;
+  step.n_sequences = turns.size();
+  step.n_tokens = n_tokens;
+  step.pass_us = static_cast<double>(pass_us);
+  for (const scheduler::Turn& turn : turns) {
+    if (!turn.makes_token || turn.n_tokens != turn.n_drafts + 1) return;
+    step.n_drafts += turn.n_drafts;
+    step.deepest = std::max(step.deepest, turn.n_drafts);
+  }
+  speculation_.learn(step);
 }
 
 void LocalEngine::begin_pass(std::span<const scheduler::Turn> turns) {
@@ -131,15 +141,17 @@ void LocalEngine::settle(std::span<const scheduler::Turn> turns) {
   }
   if (!rows.empty()) parts_.model->logits(pass_, rows, logits_);
   size_t next_row = 0;
-  for (const scheduler::Turn& turn : turns) {
+  for (size_t i = 0; i < turns.size(); ++i) {
+    const scheduler::Turn& turn = turns[i];
     Sequence& sequence = *find_running(turn.id);
     bool done = false;
     if (turn.makes_token) {
-      done = settle_tokens(sequence, next_row, turn);
+      done = settle_tokens(sequence, next_row, turn, pass_.slices[i]);
       next_row += turn.n_drafts + 1;
     } else {
       const uint32_t n = sequence.table.n_tokens + turn.n_tokens;
       cache_.commit(sequence.table, std::span(sequence.tokens).first(n));
+      speculation_.note(sequence, pass_, pass_.slices[i], turn.n_tokens);
     }
     if (!done) continue;
     cache_.close(sequence.table);
@@ -150,27 +162,28 @@ void LocalEngine::settle(std::span<const scheduler::Turn> turns) {
 // Samples at the newest token and, as long as the guesses come true, after each of them. What is
 // computed beyond that is given back. True when the request has ended.
 bool LocalEngine::settle_tokens(Sequence& sequence, size_t first_logits_row,
-                                const scheduler::Turn& turn) {
+                                const scheduler::Turn& turn, const ops::Slice& slice) {
   const uint32_t n_known = sequence.table.n_tokens + turn.n_tokens - turn.n_drafts;
+  ++sequence.usage.passes;
+  sequence.usage.drafted_tokens += turn.n_drafts;
   uint32_t n_true = 0;
   bool done = false;
-  for (uint32_t i = 0; i <= turn.n_drafts && !done; ++i) {
+  bool guessed = true;
+  for (uint32_t i = 0; guessed && !done; ++i) {
     const std::span<float> row(logits_.row(first_logits_row + i), parts_.info.vocabulary);
     auto sample = sequence.sampler.sample(row, sequence.tokens.size());
     if (!sample) {
       finish(sequence, FinishReason::kError, sample.error());
       return true;
     }
+    guessed = i < turn.n_drafts && sequence.drafts[i] == sample->token;
+    if (guessed) ++n_true, ++sequence.usage.accepted_tokens;
     done = append_token(sequence, *sample);
-    if (i == turn.n_drafts || sequence.drafts[i] != sample->token) break;
-    ++n_true;
   }
-  ++sequence.usage.passes;
-  sequence.usage.drafted_tokens += turn.n_drafts;
-  sequence.usage.accepted_tokens += n_true;
-  sequence.lookup.learn(turn.n_drafts, n_true);
+  if (!done) speculation_.learn(sequence, turn.n_drafts, n_true);
   sequence.drafts.clear();
   if (done) return true;
+  speculation_.note(sequence, pass_, slice, turn.n_tokens - turn.n_drafts + n_true);
   cache_.commit(sequence.table, std::span(sequence.tokens).first(n_known + n_true));
   cache_.truncate(sequence.table, n_known + n_true);
   return false;
@@ -190,6 +203,7 @@ bool LocalEngine::append_token(Sequence& sequence, const sampling::Sample& sampl
   sequence.tokens.push_back(sample.token);
   sequence.sampler.accept(sample.token);
   ++sequence.usage.completion_tokens;
+  ++n_made_;
   Event event;
   event.kind = Event::Kind::kToken;
   event.token = sample.token;

@@ -253,13 +253,16 @@ class Settings {
     set_count("attention.head_count_kv", 1);
     set_count("attention.key_length", out_.kv_lora_rank + out_.n_rot);
     set_count("attention.value_length", out_.kv_lora_rank);
-    FREEHOLD_ASSIGN(const auto n_next, in_.find_count("num_nextn_predict_layers"));
-    out_.n_dropped = n_next.value_or(0);
-    return {};
+    return read_prediction();
   }
 
   Status read_glm4() {
     FREEHOLD_TRY(read_grouped_experts(true));
+    return read_prediction();
+  }
+
+  // Layers that predict further tokens come after the others.
+  Status read_prediction() {
     FREEHOLD_ASSIGN(const auto n_next, in_.find_count("num_nextn_predict_layers"));
     if (n_next.value_or(0) > kMaxLayers) {
       return in_.wrong("num_nextn_predict_layers", "is more than 512");

@@ -42,9 +42,8 @@ struct HfConfig {
   Metadata metadata;              // of GGUF's keys; its strings are literals
 
   // What the layout of the tensors depends on.
-  uint64_t n_layers = 0;   // without those that predict further tokens
-  uint64_t n_next = 0;     // layers that predict further tokens, after the others
-  uint64_t n_dropped = 0;  // such layers that are in the folder but not for us
+  uint64_t n_layers = 0;  // without those that predict further tokens
+  uint64_t n_next = 0;    // layers that predict further tokens, after the others
   uint64_t n_heads = 0;
   uint64_t n_kv_heads = 0;
   uint64_t head_dim = 0;

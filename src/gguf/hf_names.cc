@@ -17,6 +17,7 @@ constexpr uint32_t bit(HfFamily family) { return static_cast<uint32_t>(family); 
 
 constexpr uint32_t kAny = ~0u;
 constexpr uint32_t kGlm = bit(HfFamily::kGlm4Moe);
+constexpr uint32_t kPredicting = kGlm | bit(HfFamily::kDeepseek);
 constexpr uint32_t kOss = bit(HfFamily::kGptOss);
 constexpr uint32_t kLlama4 = bit(HfFamily::kLlama4);
 constexpr uint32_t kMixtral = bit(HfFamily::kMixtral);
@@ -72,12 +73,12 @@ constexpr Rule kModules[] = {
     {"feed_forward.shared_expert.gate_proj", "ffn_gate_shexp", HfForm::kPlain, kLlama4},
     {"feed_forward.shared_expert.up_proj", "ffn_up_shexp", HfForm::kPlain, kLlama4},
     {"feed_forward.shared_expert.down_proj", "ffn_down_shexp", HfForm::kPlain, kLlama4},
-    {"eh_proj", "nextn.eh_proj", HfForm::kPlain, kGlm},
-    {"enorm", "nextn.enorm", HfForm::kPlain, kGlm},
-    {"hnorm", "nextn.hnorm", HfForm::kPlain, kGlm},
-    {"embed_tokens", "nextn.embed_tokens", HfForm::kPlain, kGlm},
-    {"shared_head.norm", "nextn.shared_head_norm", HfForm::kPlain, kGlm},
-    {"shared_head.head", "nextn.shared_head_head", HfForm::kPlain, kGlm},
+    {"eh_proj", "nextn.eh_proj", HfForm::kPlain, kPredicting},
+    {"enorm", "nextn.enorm", HfForm::kPlain, kPredicting},
+    {"hnorm", "nextn.hnorm", HfForm::kPlain, kPredicting},
+    {"embed_tokens", "nextn.embed_tokens", HfForm::kPlain, kPredicting},
+    {"shared_head.norm", "nextn.shared_head_norm", HfForm::kPlain, kPredicting},
+    {"shared_head.head", "nextn.shared_head_head", HfForm::kPlain, kPredicting},
 };
 
 // Tensors whose names follow no such pattern; `to` is whole here.
@@ -211,11 +212,7 @@ Result<HfPlace> place_of(std::string_view name, const HfConfig& config) {
   if (!take_prefix(rest, "model.layers.")) return unknown();
   const auto layer = take_number(rest);
   if (!layer) return unknown();
-  const uint64_t n_used = config.n_layers + config.n_next;
-  if (*layer >= n_used) {
-    if (*layer - n_used < config.n_dropped) return dropped;
-    return unknown();
-  }
+  if (*layer >= config.n_layers + config.n_next) return unknown();
   auto place = place_in_layer(rest, config.family);
   if (!place) return unknown();
   const std::string block = "blk." + std::to_string(*layer) + ".";

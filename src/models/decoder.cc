@@ -72,7 +72,7 @@ void Decoder::run_layer(Pass& pass, size_t index, size_t cache_layer) {
 
   pass.input.set_normalised(pass.machine, pass.x, layer.ffn_norm, config_.epsilon, true);
   if (layer.has_experts) {
-    moe(pass, moe_, layer.moe);
+    moe(pass, moe_, layer.moe, index);
   } else {
     swiglu(pass, layer.ffn);
   }

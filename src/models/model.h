@@ -61,6 +61,9 @@ class Pass {
   ops::Input weighed;
   std::vector<uint32_t> experts;      // [n()][experts a token]
   std::vector<float> expert_weights;  // likewise
+  // How many tokens each expert of each layer has served since the pass was made; empty for layers
+  // without experts.
+  std::vector<std::vector<uint64_t>> expert_tokens;
   ops::HeadsAttention attention;
 
  private:

@@ -42,6 +42,13 @@ void run_experts(Pass& pass, const MoeConfig& config, const MoeWeights& weights)
   });
 }
 
+void count_tokens(Pass& pass, const MoeConfig& config, size_t index) {
+  if (pass.expert_tokens.size() <= index) pass.expert_tokens.resize(index + 1);
+  std::vector<uint64_t>& counts = pass.expert_tokens[index];
+  counts.resize(config.router.n_experts);
+  for (const ops::Groups::Group& group : pass.groups.groups()) counts[group.expert] += group.count;
+}
+
 void add_shared(Pass& pass, const MoeWeights& weights) {
   ops::Machine& machine = pass.machine;
   std::swap(pass.out, pass.routed_out);
@@ -88,7 +95,7 @@ base::Status bind_moe(Loader& loader, size_t layer, const MoeConfig& config, uin
   return {};
 }
 
-void moe(Pass& pass, const MoeConfig& config, const MoeWeights& weights) {
+void moe(Pass& pass, const MoeConfig& config, const MoeWeights& weights, size_t index) {
   ops::Machine& machine = pass.machine;
   const size_t n = pass.input.n();
   const size_t k = config.router.n_used;
@@ -102,6 +109,7 @@ void moe(Pass& pass, const MoeConfig& config, const MoeWeights& weights) {
           std::span(pass.expert_weights).subspan(i * k, k));
   });
   pass.groups.assign(pass.experts, k, config.router.n_experts);
+  count_tokens(pass, config, index);
   run_experts(pass, config, weights);
   if (config.shared_width != 0) add_shared(pass, weights);
 }

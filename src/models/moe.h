@@ -41,7 +41,8 @@ struct MoeConfig {
 base::Status bind_moe(Loader& loader, size_t layer, const MoeConfig& config, uint32_t hidden,
                       MoeWeights& weights);
 
-// pass.out = the mixture of pass.input.
-void moe(Pass& pass, const MoeConfig& config, const MoeWeights& weights);
+// pass.out = the mixture of pass.input, in layer `index`, for which the experts' tokens are
+// counted.
+void moe(Pass& pass, const MoeConfig& config, const MoeWeights& weights, size_t index);
 
 }  // namespace freehold::models

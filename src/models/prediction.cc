@@ -33,8 +33,8 @@ base::Status bind_embedding(Loader& loader, std::string_view name, uint32_t hidd
 
 // Whether two tensors are the same matrix, byte by byte.
 bool are_equal(const gguf::Tensor* a, const gguf::Tensor* b) {
-  return a != nullptr && b != nullptr && a->type == b->type && a->shape == b->shape &&
-         std::ranges::equal(a->data, b->data);
+  return a != nullptr && b != nullptr && !a->data.empty() && a->type == b->type &&
+         a->shape == b->shape && std::ranges::equal(a->data, b->data);
 }
 
 }  // namespace

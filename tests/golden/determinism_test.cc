@@ -1,10 +1,9 @@
 // The contract on numbers: the same bits whatever the threads, the batch, the chunks, the cache's
 // pages, a reused prefix, the company in a batch, or the instruction set.
 #include <algorithm>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 
+#include "collector.h"
 #include "gguf/gguf.h"
 #include "golden_files.h"
 #include "kernels/isa.h"
@@ -153,41 +152,6 @@ INSTANTIATE_TEST_SUITE_P(Models, Determinism,
                            return name;
                          });
 
-// Collects a request's tokens and waits for its end.
-class Collector {
- public:
-  void start(Engine& engine, std::vector<TokenId> prompt, float temperature, uint64_t seed) {
-    Request request;
-    request.prompt = std::move(prompt);
-    request.max_tokens = 24;
-    request.sampling.temperature = temperature;
-    request.sampling.seed = seed;
-    request.on_event = [this](const Event& event) {
-      const std::lock_guard lock(mutex_);
-      if (event.kind == Event::Kind::kToken) tokens_.push_back(event.token);
-      if (event.kind == Event::Kind::kFinished) usage_ = event.usage, done_ = true;
-      changed_.notify_one();
-    };
-    auto stream = engine.submit(std::move(request));
-    ASSERT_TRUE(stream.has_value()) << stream.error().message;
-    stream_ = std::move(*stream);
-  }
-  std::vector<TokenId> wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return done_; });
-    return tokens_;
-  }
-  const Usage& usage() const { return usage_; }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool done_ = false;
-  std::vector<TokenId> tokens_;
-  Usage usage_;
-  std::unique_ptr<Stream> stream_;
-};
-
 TEST(EngineDeterminism, AnswersAloneTogetherAndAfterACachedPrefix) {
   const Folder folder;
   const auto model = folder.unpack("quantised/tiny-llama-Q4_K_M.gguf.gz");
@@ -233,7 +197,7 @@ TEST(EngineDeterminism, SpeculationChangesNothing) {
   uint32_t drafted = 0;
   for (const float temperature : {0.0F, 0.2F, 0.7F}) {
     std::vector<TokenId> expected;
-    for (const uint32_t depth : {0, 1, 4, 16}) {
+    for (const uint32_t depth : {0U, 1U, 4U, 16U, EngineOptions::kAutomaticDepth}) {
       EngineOptions options;
       options.speculation_depth = depth;
       const auto engine = load(model, options);
