@@ -171,7 +171,7 @@ void print_tensors(const gguf::Directory& directory) {
   std::vector<std::vector<std::string>> rows = {{"TENSOR", "TYPE", "SHAPE", "SIZE"}};
   for (const gguf::Tensor& tensor : directory.tensors()) {
     rows.push_back({tensor.name, std::string(quant::info(tensor.type).name), shape_text(tensor),
-                    human_bytes(tensor.data.size())});
+                    human_bytes(tensor.n_bytes())});
   }
   fmt::print("\n{}", table(rows, {3}));
 }
@@ -220,7 +220,7 @@ Json tensors_json(const gguf::Directory& directory) {
     out.push_back({{"name", tensor.name},
                    {"type", std::string(quant::info(tensor.type).name)},
                    {"shape", std::vector<uint64_t>(shape.begin(), shape.end())},
-                   {"bytes", tensor.data.size()}});
+                   {"bytes", tensor.n_bytes()}});
   }
   return out;
 }

@@ -111,9 +111,9 @@ Result<ModelFacts> model_facts(const gguf::Directory& directory) {
     TypeFacts& type = types[std::string(quant::info(tensor.type).name)];
     type.n_tensors += 1;
     type.parameters += tensor.n_elements();
-    type.bytes += tensor.data.size();
+    type.bytes += tensor.n_bytes();
     const double share = share_read(directory, tensor, facts.shape);
-    active_bytes += share * static_cast<double>(tensor.data.size());
+    active_bytes += share * static_cast<double>(tensor.n_bytes());
     const double parameters = share * static_cast<double>(tensor.n_elements());
     active_parameters += parameters;
     const bool is_matrix = tensor.n_dims > 1 && tensor.name.starts_with("blk.");

@@ -23,10 +23,13 @@ using base::Status;
 using gguf::Tensor;
 using quant::Type;
 
-constexpr uint64_t kBatchElements = 1 << 22;  // of source decoded between two writes
+constexpr uint64_t kBatchElements = 1 << 20;  // converted between two writes, whole rows
 constexpr uint64_t kTaskElements = 1 << 14;   // about what a thread takes at once
 
-bool is_float(Type type) { return type == Type::kF32 || type == Type::kF16 || type == Type::kBF16; }
+// Types in which models are trained and published, which lose only once.
+bool is_unquantised(Type type) {
+  return type == Type::kF32 || type == Type::kF16 || type == Type::kBF16 || type == Type::kFp8;
+}
 
 Status check_convertible(const Tensor& tensor, Type to, bool requantize) {
   if (tensor.type == to) return {};
@@ -36,7 +39,7 @@ Status check_convertible(const Tensor& tensor, Type to, bool requantize) {
                       fmt::format("tensor {} cannot become {} from {}", tensor.name,
                                   quant::info(to).name, from.name));
   }
-  if (!is_float(tensor.type) && !requantize) {
+  if (!is_unquantised(tensor.type) && !requantize) {
     return base::fail(ErrorCode::kUnsupported,
                       fmt::format("tensor {} is {} already and would lose twice; start from the "
                                   "unquantised model, or give --requantize",
@@ -68,10 +71,8 @@ class RowConverter {
  public:
   RowConverter(const Tensor& tensor, Type to, base::ThreadPool& pool)
       : tensor_(tensor), to_(to), pool_(pool) {
-    const auto& from = quant::info(tensor.type);
     const auto& into = quant::info(to);
     elements_ = tensor.shape[0];
-    source_bytes_ = elements_ / from.block_elements * from.block_bytes;
     bytes_ = elements_ / into.block_elements * into.block_bytes;
     rows_per_task_ = std::max<uint64_t>(1, kTaskElements / std::max<uint64_t>(1, elements_));
     // BF16 reaches as far as F32; all else stands on F16 scales.
@@ -81,20 +82,20 @@ class RowConverter {
     buffers_.resize(static_cast<size_t>(pool.threads()));
   }
 
-  uint64_t source_bytes() const { return source_bytes_; }
-
   // Rows [first, first + count) as blocks of the new type, into `out`.
   Status convert(uint64_t first, uint64_t count, std::vector<std::byte>& out) {
     out.resize(count * bytes_);
     FirstFault fault;
     const uint64_t tasks = (count + rows_per_task_ - 1) / rows_per_task_;
     pool_.run(tasks, [&](size_t task, int thread) {
-      std::vector<float>& values = buffers_[static_cast<size_t>(thread)];
+      auto& [source, values] = buffers_[static_cast<size_t>(thread)];
       values.resize(elements_);
-      const uint64_t end = std::min(count, (task + 1) * rows_per_task_);
-      for (uint64_t row = task * rows_per_task_; row < end; ++row) {
-        const std::byte* source = tensor_.data.data() + (first + row) * source_bytes_;
-        quant::decode_row(tensor_.type, source, elements_, values.data());
+      const uint64_t begin = task * rows_per_task_;
+      const uint64_t end = std::min(count, begin + rows_per_task_);
+      const auto rows = tensor_.rows(first + begin, end - begin, source);
+      for (uint64_t row = begin; row < end; ++row) {
+        quant::decode_row(tensor_.type, rows.data() + (row - begin) * tensor_.row_bytes(),
+                          elements_, values.data());
         if (!std::ranges::all_of(values, [&](float x) { return std::abs(x) <= limit_; })) {
           return fault.note(first + row);
         }
@@ -108,8 +109,8 @@ class RowConverter {
  private:
   std::unexpected<base::Error> describe(uint64_t row) const {
     std::vector<float> values(elements_);
-    quant::decode_row(tensor_.type, tensor_.data.data() + row * source_bytes_, elements_,
-                      values.data());
+    std::vector<std::byte> source;
+    quant::decode_row(tensor_.type, tensor_.rows(row, 1, source).data(), elements_, values.data());
     const auto bad =
         std::ranges::find_if(values, [&](float x) { return !(std::abs(x) <= limit_); });
     if (!std::isfinite(*bad)) {
@@ -126,32 +127,31 @@ class RowConverter {
   const Tensor& tensor_;
   const Type to_;
   base::ThreadPool& pool_;
-  uint64_t elements_, source_bytes_, bytes_, rows_per_task_;
+  struct Buffers {
+    std::vector<std::byte> source;
+    std::vector<float> values;
+  };
+  uint64_t elements_, bytes_, rows_per_task_;
   float limit_;
-  std::vector<std::vector<float>> buffers_;  // one for each thread
+  std::vector<Buffers> buffers_;  // one for each thread
 };
 
 // Appends `tensor` as `to`; `done` is told the source's bytes as they go.
 Status write_tensor(const Tensor& tensor, Type to, gguf::Writer& writer, base::ThreadPool& pool,
                     const std::function<void(uint64_t)>& done) {
-  if (tensor.type == to) {
-    constexpr size_t kPiece = 1 << 24;
-    for (size_t at = 0; at < tensor.data.size(); at += kPiece) {
-      const auto piece = tensor.data.subspan(at, std::min(kPiece, tensor.data.size() - at));
-      FREEHOLD_TRY(writer.append(piece));
-      done(piece.size());
-    }
-    return {};
-  }
-  RowConverter rows(tensor, to, pool);
-  std::vector<std::byte> blocks;
   const uint64_t batch =
       std::max<uint64_t>(1, kBatchElements / std::max<uint64_t>(1, tensor.shape[0]));
+  RowConverter converter(tensor, to, pool);
+  std::vector<std::byte> buffer;
   for (uint64_t row = 0; row < tensor.n_rows(); row += batch) {
     const uint64_t count = std::min(batch, tensor.n_rows() - row);
-    FREEHOLD_TRY(rows.convert(row, count, blocks));
-    FREEHOLD_TRY(writer.append(blocks));
-    done(count * rows.source_bytes());
+    if (tensor.type == to) {
+      FREEHOLD_TRY(writer.append(tensor.rows(row, count, buffer)));
+    } else {
+      FREEHOLD_TRY(converter.convert(row, count, buffer));
+      FREEHOLD_TRY(writer.append(buffer));
+    }
+    done(count * tensor.row_bytes());
   }
   return {};
 }

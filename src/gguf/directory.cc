@@ -86,6 +86,15 @@ Result<Directory> Directory::open(const std::filesystem::path& path) {
   return directory;
 }
 
+std::span<const std::byte> Tensor::rows(uint64_t first, uint64_t count,
+                                        std::vector<std::byte>& scratch) const {
+  const uint64_t each = row_bytes();
+  if (!make_rows) return data.subspan(first * each, count * each);
+  if (scratch.size() < count * each) scratch.resize(count * each);
+  make_rows(first, count, scratch.data());
+  return std::span(scratch).first(count * each);
+}
+
 const Tensor* Directory::find(std::string_view name) const {
   const auto it = index_.find(name);
   return it == index_.end() ? nullptr : &tensors_[it->second];
@@ -93,7 +102,7 @@ const Tensor* Directory::find(std::string_view name) const {
 
 uint64_t Directory::total_bytes() const {
   uint64_t total = 0;
-  for (const Tensor& tensor : tensors_) total += tensor.data.size();
+  for (const Tensor& tensor : tensors_) total += tensor.n_bytes();
   return total;
 }
 

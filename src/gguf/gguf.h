@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -53,6 +54,9 @@ class Metadata {
   std::map<std::string, Value, std::less<>> values_;
 };
 
+// Writes rows [first, first + count) of a tensor to `out`, in its type. Any thread, at any time.
+using RowMaker = std::function<void(uint64_t first, uint64_t count, std::byte* out)>;
+
 struct Tensor {
   std::string name;
   quant::Type type = quant::Type::kF32;
@@ -60,9 +64,22 @@ struct Tensor {
   std::array<uint64_t, 4> shape{1, 1, 1, 1};
   uint32_t n_dims = 1;
   std::span<const std::byte> data;  // exactly the tensor's bytes, perhaps unaligned
+  RowMaker make_rows = nullptr;     // given where the bytes do not lie together: then no data
 
   uint64_t n_rows() const { return shape[1] * shape[2] * shape[3]; }
   uint64_t n_elements() const { return shape[0] * n_rows(); }
+  uint64_t row_bytes() const {
+    const quant::TypeInfo& info = quant::info(type);
+    return shape[0] / info.block_elements * info.block_bytes;
+  }
+  uint64_t n_bytes() const { return n_rows() * row_bytes(); }
+  // Rows [first, first + count), all within n_rows(): where they lie, or made in `scratch`.
+  std::span<const std::byte> rows(uint64_t first, uint64_t count,
+                                  std::vector<std::byte>& scratch) const;
+  // All of them.
+  std::span<const std::byte> all(std::vector<std::byte>& scratch) const {
+    return rows(0, n_rows(), scratch);
+  }
 };
 
 // A model's tensors and metadata, wherever they came from; owns the mappings behind them.
@@ -78,7 +95,7 @@ class Directory {
   Metadata& metadata() { return metadata_; }
   const std::vector<Tensor>& tensors() const { return tensors_; }
   const Tensor* find(std::string_view name) const;  // null when absent
-  uint64_t total_bytes() const;                     // of all tensors' data
+  uint64_t total_bytes() const;                     // of all tensors
   // The files behind it, in order; empty when parsed from memory.
   const std::vector<std::filesystem::path>& paths() const { return paths_; }
 

@@ -33,56 +33,6 @@ TEST(HfConvert, WidensWithoutLoss) {
   EXPECT_EQ(std::memcmp(out, f32.data(), 8), 0);
 }
 
-// 3 x 5 weights in blocks of 2 x 2: the scales are 2 x 3 and the edge blocks partial.
-TEST(HfConvert, Fp8TakesTheScaleOfItsBlock) {
-  const std::vector<uint8_t> codes(15, 0x38);  // 1.0
-  const std::vector<float> scales = {1, 2, 3, 10, 20, 30};
-  const Fp8Matrix matrix{bytes_of(codes), bytes_of(scales), Dtype::kF32, 3, 5, 2, 2};
-  ASSERT_EQ(matrix.n_scales(), 6u);
-  EXPECT_EQ(exact_type(matrix), quant::Type::kF32);
-  float out[15];
-  dequantise(matrix, quant::Type::kF32, reinterpret_cast<std::byte*>(out));
-  EXPECT_THAT(out, ElementsAre(1, 1, 2, 2, 3, 1, 1, 2, 2, 3, 10, 10, 20, 20, 30));
-}
-
-TEST(HfConvert, Fp8ScalesMayBeBf16) {
-  const std::vector<uint8_t> codes = {0x38, 0xb8};
-  const std::vector<uint16_t> scales = {0x4040, 0x4000};  // 3, 2
-  const Fp8Matrix matrix{bytes_of(codes), bytes_of(scales), Dtype::kBF16, 1, 2, 1, 1};
-  float out[2];
-  dequantise(matrix, exact_type(matrix), reinterpret_cast<std::byte*>(out));
-  EXPECT_THAT(out, ElementsAre(3, -2));
-}
-
-TEST(HfConvert, PowersOfTwoKeepFp8ExactInBf16) {
-  std::vector<uint8_t> codes(256);
-  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i);
-  for (const float scale : {std::ldexp(1.0f, -100), 0.25f, std::ldexp(1.0f, 100)}) {
-    const std::vector<float> scales = {scale};
-    const Fp8Matrix matrix{bytes_of(codes), bytes_of(scales), Dtype::kF32, 1, 256, 128, 256};
-    ASSERT_EQ(exact_type(matrix), quant::Type::kBF16);
-    uint16_t out[256];
-    dequantise(matrix, quant::Type::kBF16, reinterpret_cast<std::byte*>(out));
-    for (size_t i = 0; i < codes.size(); ++i) {
-      const float want = quant::e4m3fn_to_f32(codes[i]) * scale;
-      if (std::isnan(want)) continue;
-      EXPECT_EQ(quant::bf16_to_f32(out[i]), want) << i;
-    }
-  }
-  for (const float scale : {3.0f, -2.0f, 0.0f, std::ldexp(1.0f, 101), std::nanf("")}) {
-    const std::vector<float> scales = {scale};
-    const Fp8Matrix matrix{bytes_of(codes), bytes_of(scales), Dtype::kF32, 1, 256, 128, 256};
-    EXPECT_EQ(exact_type(matrix), quant::Type::kF32) << scale;
-  }
-}
-
-TEST(HfConvert, InterleavesTheHalvesOfEachHead) {
-  const std::vector<uint32_t> rows = {0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15};
-  uint32_t out[12];
-  interleave_halves(bytes_of(rows), 2, 6, reinterpret_cast<std::byte*>(out));
-  EXPECT_THAT(out, ElementsAre(0, 3, 1, 4, 2, 5, 10, 13, 11, 14, 12, 15));
-}
-
 TEST(HfConvert, TransposesSomeColumns) {
   std::vector<uint16_t> matrix(70 * 90);
   for (size_t i = 0; i < matrix.size(); ++i) matrix[i] = static_cast<uint16_t>(i);

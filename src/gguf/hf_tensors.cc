@@ -3,14 +3,16 @@
 #include "gguf/hf_tensors.h"
 
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <numbers>
+#include <optional>
 #include <set>
 
 #include "base/checked.h"
-#include "gguf/hf_convert.h"
+#include "gguf/hf_matrix.h"
 #include "gguf/hf_names.h"
-#include "gguf/hf_piece.h"
+#include "gguf/hf_rows.h"
 #include "gguf/reader.h"
 #include "gguf/shape.h"
 
@@ -30,8 +32,6 @@ struct Group {
   std::map<uint64_t, HfPiece> pieces;  // by expert
 };
 
-uint64_t element_bytes(quant::Type type) { return quant::info(type).block_bytes; }
-
 Shape reversed(const std::vector<uint64_t>& shape) { return {shape.rbegin(), shape.rend()}; }
 
 bool rows_are_permuted(HfFamily family) {
@@ -40,8 +40,7 @@ bool rows_are_permuted(HfFamily family) {
 
 class Assembler {
  public:
-  Assembler(const HfConfig& config, uint64_t max_owned_bytes, Directory& out)
-      : config_(config), budget_(max_owned_bytes), out_(out) {}
+  Assembler(const HfConfig& config, Directory& out) : config_(config), out_(out) {}
 
   Status gather(const SafeTensor& tensor) {
     FREEHOLD_ASSIGN(const HfPlace place, place_of(tensor.name, config_));
@@ -76,29 +75,6 @@ class Assembler {
     return {};
   }
 
-  Result<std::span<std::byte>> own(uint64_t n_bytes) {
-    if (n_bytes > budget_) {
-      return base::fail(ErrorCode::kOutOfMemory,
-                        "this folder's tensors have to be rearranged, for which there is not the "
-                        "memory; use the model as GGUF");
-    }
-    const std::shared_ptr<std::byte> memory(new (std::nothrow) std::byte[n_bytes],
-                                            [](const std::byte* p) { delete[] p; });
-    if (memory == nullptr) return base::fail(ErrorCode::kOutOfMemory, "the system refused memory");
-    budget_ -= n_bytes;
-    out_.keep_alive(memory);
-    return std::span(memory.get(), n_bytes);
-  }
-
-  // Memory for a tensor, which is added at once and filled by the caller afterwards.
-  Result<std::span<std::byte>> own_tensor(const std::string& name, quant::Type type,
-                                          const Shape& shape) {
-    FREEHOLD_ASSIGN(const uint64_t n_bytes, bytes_of(name, type, shape));
-    FREEHOLD_ASSIGN(const std::span<std::byte> memory, own(n_bytes));
-    FREEHOLD_TRY(add(name, type, shape, memory));
-    return memory;
-  }
-
   static std::array<uint64_t, 4> padded(const Shape& shape) {
     std::array<uint64_t, 4> out{1, 1, 1, 1};
     std::copy_n(shape.begin(), std::min<size_t>(shape.size(), 4), out.begin());
@@ -115,18 +91,32 @@ class Assembler {
     return n_bytes;
   }
 
+  static Tensor tensor_of(const std::string& name, quant::Type type, const Shape& shape) {
+    Tensor tensor;
+    tensor.name = name;
+    tensor.type = type;
+    tensor.shape = padded(shape);
+    tensor.n_dims = static_cast<uint32_t>(shape.size());
+    return tensor;
+  }
+
+  // A tensor that lies in the folder as it should.
   Status add(const std::string& name, quant::Type type, const Shape& shape,
              std::span<const std::byte> data) {
     FREEHOLD_ASSIGN(const uint64_t n_bytes, bytes_of(name, type, shape));
     if (n_bytes != data.size()) {
       return base::fail(ErrorCode::kBadFormat, name + " has not the bytes of its shape");
     }
-    Tensor tensor;
-    tensor.name = name;
-    tensor.type = type;
-    tensor.shape = padded(shape);
-    tensor.n_dims = static_cast<uint32_t>(shape.size());
+    Tensor tensor = tensor_of(name, type, shape);
     tensor.data = data;
+    return out_.add(std::move(tensor));
+  }
+
+  // A tensor whose rows are made when they are read.
+  Status add(const std::string& name, quant::Type type, const Shape& shape, RowMaker maker) {
+    FREEHOLD_TRY(bytes_of(name, type, shape));
+    Tensor tensor = tensor_of(name, type, shape);
+    tensor.make_rows = std::move(maker);
     return out_.add(std::move(tensor));
   }
 
@@ -137,9 +127,9 @@ class Assembler {
       case HfForm::kPlain:
         return make_plain(place.target, piece);
       case HfForm::kF32:
-        return make_f32(place.target, *piece.weight, reversed(piece.weight->shape));
+        return make_f32(place.target, piece);
       case HfForm::kFlat:
-        return make_f32(place.target, *piece.weight, {piece.weight->n_elements()});
+        return make_flat(place.target, piece);
       case HfForm::kQueryRows:
         return make_rows(place.target, piece, config_.n_heads);
       case HfForm::kKeyRows:
@@ -152,33 +142,38 @@ class Assembler {
       case HfForm::kMxfp4:
         return make_mxfp4(place, piece);
       case HfForm::kBiasPair:
-        return make_bias_pair(place, *piece.weight);
+        return make_bias_pair(place, piece);
       case HfForm::kTurnedPair:
       case HfForm::kTurned:
-        return make_turned(place, *piece.weight, /*in_turns=*/false);
+        return make_turned(place, piece, /*in_turns=*/false);
       case HfForm::kTurnedTurns:
-        return make_turned(place, *piece.weight, /*in_turns=*/true);
+        return make_turned(place, piece, /*in_turns=*/true);
       case HfForm::kDropped:
         break;
     }
     return {};
   }
 
-  Status make_f32(const std::string& name, const SafeTensor& tensor, const Shape& shape) {
-    FREEHOLD_TRY(dense_type({&tensor, nullptr}, config_));
-    FREEHOLD_ASSIGN(const auto memory, own_tensor(name, quant::Type::kF32, shape));
-    widen(tensor.dtype, tensor.data, memory.data());
-    return {};
+  Status make_f32(const std::string& name, const HfPiece& piece) {
+    FREEHOLD_ASSIGN(const HfMatrix matrix, as_matrix(piece, config_));
+    const Shape shape = reversed(piece.weight->shape);
+    if (matrix.dtype == Dtype::kF32) return add(name, quant::Type::kF32, shape, matrix.elements);
+    return add(name, quant::Type::kF32, shape, converted_rows(matrix, quant::Type::kF32));
+  }
+
+  Status make_flat(const std::string& name, const HfPiece& piece) {
+    SafeTensor flat = *piece.weight;
+    flat.shape = {flat.n_elements()};
+    return make_f32(name, {&flat, piece.scale});
   }
 
   Status make_plain(const std::string& name, const HfPiece& piece) {
+    if (piece.weight->shape.size() == 1) return make_f32(name, piece);
+    FREEHOLD_ASSIGN(const HfMatrix matrix, as_matrix(piece, config_));
+    const quant::Type type = native_type(matrix);
     const Shape shape = reversed(piece.weight->shape);
-    if (shape.size() == 1) return make_f32(name, *piece.weight, shape);
-    FREEHOLD_ASSIGN(const quant::Type type, dense_type(piece, config_));
-    if (piece.scale == nullptr) return add(name, type, shape, piece.weight->data);
-    FREEHOLD_ASSIGN(const auto memory, own_tensor(name, type, shape));
-    write_dense(piece, config_, type, memory);
-    return {};
+    if (piece.scale == nullptr) return add(name, type, shape, matrix.elements);
+    return add(name, type, shape, converted_rows(matrix, type));
   }
 
   Status make_rows(const std::string& name, const HfPiece& piece, uint64_t n_heads) {
@@ -186,24 +181,15 @@ class Assembler {
     const SafeTensor& weight = *piece.weight;
     const bool is_vector = weight.shape.size() == 1;
     if (weight.shape.empty() || weight.shape[0] != n_heads * config_.head_dim ||
-        config_.head_dim % 2 != 0 || piece.scale != nullptr || weight.shape.size() > 2) {
+        config_.head_dim % 2 != 0 || weight.shape.size() > 2) {
       return refuse(weight, "has not one row for each element of " + std::to_string(n_heads) +
                                 " heads of " + std::to_string(config_.head_dim));
     }
-    FREEHOLD_ASSIGN(const quant::Type type, dense_type(piece, config_));
-    const quant::Type out_type = is_vector ? quant::Type::kF32 : type;
-    FREEHOLD_ASSIGN(const auto memory, own_tensor(name, out_type, reversed(weight.shape)));
-    std::vector<std::byte> scratch;
-    const auto rows = is_vector ? widened(weight, scratch) : weight.data;
-    interleave_halves(rows, n_heads, config_.head_dim, memory.data());
-    return {};
-  }
-
-  static std::span<const std::byte> widened(const SafeTensor& tensor,
-                                            std::vector<std::byte>& scratch) {
-    scratch.resize(tensor.n_elements() * 4);
-    widen(tensor.dtype, tensor.data, scratch.data());
-    return scratch;
+    FREEHOLD_ASSIGN(const HfMatrix matrix, as_matrix(piece, config_));
+    const quant::Type type = is_vector ? quant::Type::kF32 : native_type(matrix);
+    return add(name, type, reversed(weight.shape),
+               is_vector ? paired_elements(matrix, config_.head_dim)
+                         : paired_rows(matrix, type, config_.head_dim));
   }
 
   Status make_stack(const Group& group) {
@@ -213,26 +199,24 @@ class Assembler {
       return refuse(first, "has " + std::to_string(n_experts) + " experts; config.json says " +
                                std::to_string(config_.n_experts));
     }
-    FREEHOLD_ASSIGN(quant::Type type, dense_type(group.pieces.begin()->second, config_));
+    std::vector<HfMatrix> matrices;
+    std::optional<quant::Type> type;
     for (const auto& [expert, piece] : group.pieces) {
       if (piece.weight->shape != first.shape || first.shape.size() != 2) {
         return refuse(*piece.weight, "has another shape than its siblings");
       }
-      FREEHOLD_ASSIGN(const quant::Type own_type, dense_type(piece, config_));
-      if (own_type != type) type = quant::Type::kF32;
+      FREEHOLD_ASSIGN(const HfMatrix matrix, as_matrix(piece, config_));
+      const quant::Type own_type = native_type(matrix);
+      type = type.value_or(own_type) == own_type ? own_type : quant::Type::kF32;
+      matrices.push_back(matrix);
     }
     Shape shape = reversed(first.shape);
     shape.push_back(n_experts);
     if (lie_together(group)) {
-      return add(group.place.target, type, shape,
-                 {first.data.data(), first.data.size() * n_experts});
+      return add(group.place.target, *type, shape,
+                 std::span(first.data.data(), first.data.size() * n_experts));
     }
-    FREEHOLD_ASSIGN(const auto memory, own_tensor(group.place.target, type, shape));
-    const uint64_t each = memory.size() / n_experts;
-    for (const auto& [expert, piece] : group.pieces) {
-      write_dense(piece, config_, type, memory.subspan(expert * each, each));
-    }
-    return {};
+    return add(group.place.target, *type, shape, stacked_rows(std::move(matrices), *type));
   }
 
   // Whether the experts are one block of memory in the right order already.
@@ -256,22 +240,14 @@ class Assembler {
     if (weight.shape != std::vector<uint64_t>{config_.n_heads * head_rows, rank}) {
       return refuse(weight, "has another shape than config.json says");
     }
-    FREEHOLD_ASSIGN(const quant::Type type, dense_type(piece, config_));
-    FREEHOLD_ASSIGN(const auto keys,
-                    own_tensor(place.target, type, {config_.nope_dim, rank, config_.n_heads}));
-    FREEHOLD_ASSIGN(const auto values,
-                    own_tensor(place.second, type, {rank, config_.value_dim, config_.n_heads}));
-    std::vector<std::byte> scratch(weight.n_elements() * element_bytes(type));
-    write_dense(piece, config_, type, scratch);
-    const uint64_t key_bytes = keys.size() / config_.n_heads;
-    const uint64_t value_bytes = values.size() / config_.n_heads;
-    for (uint64_t head = 0; head < config_.n_heads; ++head) {
-      const auto rows = std::span(scratch).subspan(head * (key_bytes + value_bytes));
-      transpose(rows, {config_.nope_dim, rank, 0, rank}, element_bytes(type),
-                keys.data() + head * key_bytes);
-      std::copy_n(rows.data() + key_bytes, value_bytes, values.data() + head * value_bytes);
-    }
-    return {};
+    FREEHOLD_ASSIGN(const HfMatrix matrix, as_matrix(piece, config_));
+    const LatentHeads heads{config_.nope_dim, config_.value_dim};
+    const quant::Type floats = float_type(matrix);
+    FREEHOLD_TRY(add(place.target, floats, {config_.nope_dim, rank, config_.n_heads},
+                     latent_keys(matrix, floats, heads)));
+    const quant::Type native = native_type(matrix);
+    return add(place.second, native, {rank, config_.value_dim, config_.n_heads},
+               latent_values(matrix, native, heads));
   }
 
   Status make_mxfp4(const HfPlace& place, const HfPiece& piece) {
@@ -288,58 +264,45 @@ class Assembler {
     const uint64_t n_experts = blocks.shape[0];
     const uint64_t n_rows = blocks.shape[1] / parts;
     const uint64_t row_blocks = blocks.shape[2];
-    const uint64_t row_bytes = row_blocks * 17;
     for (uint64_t part = 0; part < parts; ++part) {
-      FREEHOLD_ASSIGN(const auto memory,
-                      own_tensor(part == 0 ? place.target : place.second, quant::Type::kMXFP4,
-                                 {row_blocks * 32, n_rows, n_experts}));
-      for (uint64_t row = 0; row < n_experts * n_rows; ++row) {
-        const uint64_t from = (row * parts + part) * row_blocks;
-        repack_mxfp4(blocks.data.subspan(from * 16, row_blocks * 16),
-                     piece.scale->data.subspan(from, row_blocks), memory.data() + row * row_bytes);
-      }
+      FREEHOLD_TRY(add(part == 0 ? place.target : place.second, quant::Type::kMXFP4,
+                       {row_blocks * 32, n_rows, n_experts},
+                       unpacked_rows({blocks.data, piece.scale->data, row_blocks, parts, part})));
     }
     return {};
   }
 
   // [experts, 2 ff], gate and up in turns.
-  Status make_bias_pair(const HfPlace& place, const SafeTensor& tensor) {
+  Status make_bias_pair(const HfPlace& place, const HfPiece& piece) {
+    const SafeTensor& tensor = *piece.weight;
     if (tensor.shape.size() != 2 || tensor.shape[1] % 2 != 0) {
       return refuse(tensor, "has not pairs of biases");
     }
-    FREEHOLD_TRY(dense_type({&tensor, nullptr}, config_));
+    FREEHOLD_ASSIGN(const HfMatrix pairs, as_matrix(piece, config_));
     const Shape shape = {tensor.shape[1] / 2, tensor.shape[0]};
-    FREEHOLD_ASSIGN(const auto first, own_tensor(place.target, quant::Type::kF32, shape));
-    FREEHOLD_ASSIGN(const auto second, own_tensor(place.second, quant::Type::kF32, shape));
-    std::vector<std::byte> scratch;
-    const auto pairs = widened(tensor, scratch);
-    const Columns column{first.size() / 4, 2, 0, 1};
-    transpose(pairs, column, 4, first.data());
-    transpose(pairs, {column.n_rows, 2, 1, 1}, 4, second.data());
-    return {};
+    FREEHOLD_TRY(add(place.target, quant::Type::kF32, shape, alternate_elements(pairs, 0)));
+    return add(place.second, quant::Type::kF32, shape, alternate_elements(pairs, 1));
   }
 
   // [experts, in, parts * out] to parts of {in, out, experts}; the parts' columns lie one part
   // after the other or alternate.
-  Status make_turned(const HfPlace& place, const SafeTensor& tensor, bool in_turns) {
+  Status make_turned(const HfPlace& place, const HfPiece& piece, bool in_turns) {
+    const SafeTensor& tensor = *piece.weight;
     const uint64_t parts = place.second.empty() ? 1 : 2;
     if (tensor.shape.size() != 3 || tensor.shape[0] != config_.n_experts ||
         tensor.shape[2] % parts != 0) {
       return refuse(tensor, "has another shape than stacked experts");
     }
-    FREEHOLD_ASSIGN(const quant::Type type, dense_type({&tensor, nullptr}, config_));
+    FREEHOLD_ASSIGN(const HfMatrix stack, as_matrix(piece, config_));
+    const quant::Type type = native_type(stack);
     const uint64_t n_in = tensor.shape[1];
     const uint64_t n_out = tensor.shape[2] / parts;
-    const uint64_t expert_bytes = tensor.data.size() / config_.n_experts;
     for (uint64_t part = 0; part < parts; ++part) {
       const Columns columns = in_turns ? Columns{n_in, n_out * parts, part, n_out, parts}
                                        : Columns{n_in, n_out * parts, part * n_out, n_out};
-      FREEHOLD_ASSIGN(const auto memory, own_tensor(part == 0 ? place.target : place.second, type,
-                                                    {n_in, n_out, config_.n_experts}));
-      for (uint64_t expert = 0; expert < config_.n_experts; ++expert) {
-        transpose(tensor.data.subspan(expert * expert_bytes, expert_bytes), columns,
-                  element_bytes(type), memory.data() + expert * (expert_bytes / parts));
-      }
+      FREEHOLD_TRY(add(part == 0 ? place.target : place.second, type,
+                       {n_in, n_out, config_.n_experts},
+                       turned_rows(tensor.data, bytes_each(tensor.dtype), columns)));
     }
     return {};
   }
@@ -350,8 +313,7 @@ class Assembler {
     if (!config_.llama3) return {};
     const Llama3Rope& rope = *config_.llama3;
     const uint64_t n_pairs = config_.n_rot / 2;
-    FREEHOLD_ASSIGN(const auto memory,
-                    own_tensor("rope_freqs.weight", quant::Type::kF32, {n_pairs}));
+    std::vector<float> divisors(n_pairs);
     for (uint64_t j = 0; j < n_pairs; ++j) {
       const double exponent = 2.0 * static_cast<double>(j) / static_cast<double>(config_.n_rot);
       const double waves =
@@ -364,23 +326,23 @@ class Assembler {
             (waves - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
         divisor = 1 / ((1 - share) / rope.factor + share);
       }
-      const auto value = static_cast<float>(divisor);
-      std::memcpy(memory.data() + 4 * j, &value, 4);
+      divisors[j] = static_cast<float>(divisor);
     }
-    return {};
+    return add("rope_freqs.weight", quant::Type::kF32, {n_pairs},
+               [divisors = std::move(divisors)](uint64_t, uint64_t count, std::byte* out) {
+                 if (count > 0) std::memcpy(out, divisors.data(), divisors.size() * 4);
+               });
   }
 
   const HfConfig& config_;
-  uint64_t budget_;
   Directory& out_;
   std::map<std::string, Group> groups_;  // by target
 };
 
 }  // namespace
 
-Status add_hf_tensors(const HfConfig& config, const Safetensors& files, uint64_t max_owned_bytes,
-                      Directory& out) {
-  Assembler assembler(config, max_owned_bytes, out);
+Status add_hf_tensors(const HfConfig& config, const Safetensors& files, Directory& out) {
+  Assembler assembler(config, out);
   for (const auto& [name, tensor] : files.tensors()) FREEHOLD_TRY(assembler.gather(tensor));
   FREEHOLD_TRY(assembler.make_all());
   const bool has_head = out.find("output.weight") != nullptr;

@@ -166,6 +166,10 @@ Result<uint64_t> planned_bytes(const TensorPlan& plan) {
   if (plan.shape.empty() || plan.shape.size() > kMaxDims) {
     return refused(name + " needs 1 to 4 dimensions");
   }
+  if (!quant::in_files(plan.type)) {
+    return refused(name +
+                   " has a type that no file carries: " + std::string(quant::info(plan.type).name));
+  }
   std::array<uint64_t, 4> shape{1, 1, 1, 1};
   for (size_t i = 0; i < plan.shape.size(); ++i) shape[i] = plan.shape[i];
   auto bytes = data_bytes(plan.type, shape);

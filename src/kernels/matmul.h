@@ -6,7 +6,7 @@
 //     acc = fma(activation_sum, minimum, acc)            (formats with an offset or a minimum)
 // where isum is the exact integer sum of code times activation. What counts as code, scale and
 // minimum is stated per format in scalar/matmul.cc. Float weights: acc = fma(weight, x, acc) in
-// order of k.
+// order of k; FP8 is in fp8.h.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,7 @@ struct ActivationBlock {
 static_assert(sizeof(ActivationBlock) == 44);
 
 // out[t][0..31] = panel * rows[t] for each of n_tokens. rows[t] is ActivationBlock[k/32] for
-// quantised formats and float[k] for F32, F16 and BF16; 64-byte aligned rows are fastest.
+// quantised formats and float[k] for F32, F16, BF16 and FP8; 64-byte aligned rows are fastest.
 using PanelProduct = void (*)(const std::byte* panel, size_t k, const std::byte* const* rows,
                               size_t n_tokens, float* const* out);
 
@@ -40,7 +40,8 @@ PanelProduct panel_product(Isa isa, quant::Type type);
 
 // Whether the product takes float activations rather than quantised ones.
 constexpr bool takes_floats(quant::Type type) {
-  return type == quant::Type::kF32 || type == quant::Type::kF16 || type == quant::Type::kBF16;
+  return type == quant::Type::kF32 || type == quant::Type::kF16 || type == quant::Type::kBF16 ||
+         type == quant::Type::kFp8;
 }
 
 }  // namespace freehold::kernels

@@ -24,8 +24,9 @@ constexpr std::array<PanelField, 5> kQ5_K = {
 constexpr std::array<PanelField, 4> kQ6_K = {{{208, 2, 1}, {192, 4, 4}, {0, 4, 32}, {128, 4, 16}}};
 constexpr std::array<PanelField, 4> kIQ4_XS = {{{0, 2, 1}, {2, 2, 1}, {4, 4, 1}, {8, 4, 32}}};
 constexpr std::array<PanelField, 2> kMXFP4 = {{{1, 4, 4}, {0, 1, 1}}};
+constexpr std::array<PanelField, 2> kFp8 = {{{0, 4, 1}, {4, 1, 128}}};
 
-constexpr std::array<PanelFormat, 16> kFormats = {{
+constexpr std::array<PanelFormat, 17> kFormats = {{
     {Type::kF32, 1, 4, kFloat32},
     {Type::kF16, 1, 2, kFloat16},
     {Type::kBF16, 1, 2, kFloat16},
@@ -42,6 +43,7 @@ constexpr std::array<PanelFormat, 16> kFormats = {{
     {Type::kQ5_K, 256, 176, kQ5_K},
     {Type::kQ6_K, 256, 210, kQ6_K},
     {Type::kIQ4_XS, 256, 136, kIQ4_XS},
+    {Type::kFp8, 128, 132, kFp8},
 }};
 
 template <size_t kWidth>

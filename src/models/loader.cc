@@ -151,9 +151,7 @@ Status Loader::bind_rows(const gguf::Tensor& from, RowRange range, size_t n_in, 
   if (!planned) return base::in_context("tensor `" + from.name + "`", planned.error());
   target = *planned;
   if (from.name.starts_with("blk.")) widest_ = std::max({widest_, n_in, n_out});
-  const size_t row_bytes = from.data.size() / (range.n_rows * n_experts);
-  pending_.push_back(
-      {&target, from.data.subspan(range.first_row * row_bytes), range.n_rows * row_bytes});
+  pending_.push_back({&target, &from, range});
   return {};
 }
 
@@ -165,7 +163,8 @@ Result<std::vector<float>> Loader::decoded(std::string_view name, size_t n_in, s
                                              std::string(quant::info(found->type).name));
   }
   std::vector<float> values(n_in * n_rows);
-  quant::decode_row(found->type, found->data.data(), values.size(), values.data());
+  std::vector<std::byte> scratch;
+  quant::decode_row(found->type, found->all(scratch).data(), values.size(), values.data());
   return values;
 }
 
@@ -174,9 +173,10 @@ Status Loader::matrix_of(std::vector<float> values, size_t n_in, size_t n_out, o
   FREEHOLD_ASSIGN(target,
                   ops::plan_matrix(machine_.isa(), quant::Type::kF32, n_in, n_out, n_experts));
   widest_ = std::max({widest_, n_in, n_out});
-  made_.push_back(std::move(values));
-  pending_.push_back(
-      {&target, std::as_bytes(std::span(made_.back())), n_in * n_out * sizeof(float)});
+  Made& made = made_.emplace_back(std::move(values), gguf::Tensor{});
+  made.tensor.shape = {n_in, n_out, n_experts, 1};
+  made.tensor.data = std::as_bytes(std::span(made.values));
+  pending_.push_back({&target, &made.tensor, {0, n_out}});
   return {};
 }
 
@@ -193,7 +193,8 @@ Result<const float*> Loader::vector(std::string_view name, size_t n) {
                 "tensor `" + found->name + "` of type " + std::string(type.name));
   }
   auto& values = vectors_.emplace_back(std::make_unique<float[]>(n));
-  quant::decode_row(found->type, found->data.data(), n, values.get());
+  std::vector<std::byte> scratch;
+  quant::decode_row(found->type, found->all(scratch).data(), n, values.get());
   return values.get();
 }
 
@@ -224,11 +225,15 @@ Status Loader::pack(const Progress& progress) {
   FREEHOLD_TRY(check_all_used());
   const uint64_t total = weight_bytes();
   FREEHOLD_ASSIGN(memory_, WeightMemory::create(total));
+  std::vector<std::vector<std::byte>> scratch(static_cast<size_t>(machine_.threads()));
   size_t at = 0;
   for (const Pending& pending : pending_) {
     if (progress) progress(static_cast<double>(at) / static_cast<double>(total), "weights");
-    ops::pack(machine_, *pending.target, pending.native, pending.expert_stride,
-              memory_.data() + at);
+    const auto rows = [&](size_t expert, size_t first, size_t n, int thread) {
+      const uint64_t row = expert * pending.range.n_rows + pending.range.first_row + first;
+      return pending.from->rows(row, n, scratch[static_cast<size_t>(thread)]).data();
+    };
+    ops::pack(machine_, *pending.target, rows, memory_.data() + at);
     at += aligned(pending.target->bytes());
   }
   if (progress) progress(1.0, "weights");

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -103,8 +104,8 @@ class Loader {
  private:
   struct Pending {
     ops::Matrix* target;
-    std::span<const std::byte> native;  // of the first expert's rows
-    size_t expert_stride;               // bytes from one expert's rows to the next one's
+    const gguf::Tensor* from;
+    RowRange range;  // of each expert
   };
   base::Result<const gguf::Tensor*> tensor(std::string_view name);
   base::Status bind_rows(const gguf::Tensor& tensor, RowRange range, size_t n_in, size_t n_out,
@@ -117,7 +118,11 @@ class Loader {
   std::string architecture_;
   std::set<std::string, std::less<>> used_;
   std::vector<Pending> pending_;
-  std::vector<std::vector<float>> made_;  // what matrix_of was given, until pack()
+  struct Made {
+    std::vector<float> values;
+    gguf::Tensor tensor;
+  };
+  std::deque<Made> made_;  // what matrix_of was given, until pack()
   std::vector<std::unique_ptr<float[]>> vectors_;
   WeightMemory memory_;
   size_t widest_ = 0;

@@ -64,9 +64,9 @@ base::Status bind_prediction_ends(Loader& loader, size_t layer, uint32_t hidden,
 }
 
 void decode_embedding(const gguf::Tensor& embedding, int32_t token, float* out) {
-  const size_t row_bytes = embedding.data.size() / embedding.shape[1];
-  quant::decode_row(embedding.type, embedding.data.data() + static_cast<size_t>(token) * row_bytes,
-                    embedding.shape[0], out);
+  std::vector<std::byte> scratch;
+  const auto row = embedding.rows(static_cast<uint64_t>(token), 1, scratch);
+  quant::decode_row(embedding.type, row.data(), embedding.shape[0], out);
 }
 
 void join_inputs(Pass& pass, const PredictionWeights& weights, const ops::Rows& hidden,

@@ -58,7 +58,8 @@ base::Result<Matrix> plan_matrix(kernels::Isa isa, quant::Type type, size_t n_in
   if (format == nullptr) {
     return fail(ErrorCode::kUnsupported, "weights of type " + type_name + " can't be multiplied");
   }
-  const size_t block = kernels::takes_floats(type) ? 1 : std::max(32U, format->block_elements);
+  const size_t least = kernels::takes_floats(type) ? 1 : 32;
+  const size_t block = std::max<size_t>(least, format->block_elements);
   if (n_in == 0 || n_in % block != 0) {
     return fail(ErrorCode::kBadFormat, "rows of " + std::to_string(n_in) +
                                            " weights are not whole blocks of " + type_name);
@@ -73,16 +74,14 @@ base::Result<Matrix> plan_matrix(kernels::Isa isa, quant::Type type, size_t n_in
   return matrix;
 }
 
-void pack(Machine& machine, Matrix& matrix, std::span<const std::byte> native, size_t expert_stride,
-          std::byte* panels) {
+void pack(Machine& machine, Matrix& matrix, RowReader rows, std::byte* panels) {
   const kernels::PanelFormat& format = *kernels::panel_format(matrix.type);
-  const size_t row_bytes = matrix.n_in / format.block_elements * format.block_bytes;
   const size_t per_expert = matrix.n_panels();
-  machine.for_each(matrix.n_experts * per_expert, matrix.panel_bytes, [&](size_t i, int) {
+  machine.for_each(matrix.n_experts * per_expert, matrix.panel_bytes, [&](size_t i, int thread) {
     const size_t first = i % per_expert * kPanelRows;
     const size_t n_rows = std::min(kPanelRows, matrix.n_out - first);
-    const std::byte* rows = native.data() + i / per_expert * expert_stride + first * row_bytes;
-    kernels::pack_panel(format, rows, n_rows, matrix.n_in, panels + i * matrix.panel_bytes);
+    const std::byte* native = rows(i / per_expert, first, n_rows, thread);
+    kernels::pack_panel(format, native, n_rows, matrix.n_in, panels + i * matrix.panel_bytes);
   });
   matrix.panels = panels;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/function_ref.h"
 #include "base/result.h"
 #include "kernels/matmul.h"
 #include "kernels/panel.h"
@@ -37,11 +38,12 @@ struct Matrix {
 base::Result<Matrix> plan_matrix(kernels::Isa isa, quant::Type type, size_t n_in, size_t n_out,
                                  size_t n_experts);
 
-// Packs native rows of n_in weights, n_out of each expert, whose rows begin expert_stride bytes
-// apart, into `panels`, of matrix.bytes() bytes aligned to 64, which must outlive the matrix; in
-// parallel.
-void pack(Machine& machine, Matrix& matrix, std::span<const std::byte> native, size_t expert_stride,
-          std::byte* panels);
+// Packs native rows of n_in weights, n_out of each expert, into `panels`, of matrix.bytes() bytes
+// aligned to 64, which must outlive the matrix; in parallel. `rows` gives an expert's rows
+// [first, first + n), valid until the same thread asks again.
+using RowReader =
+    base::FunctionRef<const std::byte*(size_t expert, size_t first, size_t n, int thread)>;
+void pack(Machine& machine, Matrix& matrix, RowReader rows, std::byte* panels);
 
 // Activations on their way into matrices: the float rows, and the same quantised once for all the
 // matrices that want them so.

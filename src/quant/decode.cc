@@ -2,6 +2,7 @@
 // TypeInfo::decodable first.
 #include "quant/decode.h"
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -89,6 +90,12 @@ void decode_nvfp4(const uint8_t* block, float* out) {
   }
 }
 
+// 132 bytes: an F32 scale @0, E4M3FN codes @4.
+void decode_fp8(const uint8_t* block, float* out) {
+  const float d = std::bit_cast<float>(load_u32(block));
+  for (size_t e = 0; e < 128; ++e) out[e] = e4m3fn_to_f32(block[4 + e]) * d;
+}
+
 using BlockDecoder = void (*)(const uint8_t* block, float* out);
 
 BlockDecoder decoder(Type type) {
@@ -131,6 +138,8 @@ BlockDecoder decoder(Type type) {
       return decode_mxfp4;
     case Type::kNVFP4:
       return decode_nvfp4;
+    case Type::kFp8:
+      return decode_fp8;
     default:
       return nullptr;
   }

@@ -162,7 +162,7 @@ bool is_plain_float(Type type) {
   return type == Type::kF32 || type == Type::kF16 || type == Type::kBF16;
 }
 
-Type kept(Type source) { return is_plain_float(source) ? Type::kF32 : source; }
+Type kept(Type source) { return is_plain_float(source) || !in_files(source) ? Type::kF32 : source; }
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// The table behind quant/type.h: every block format that GGUF files may carry. Removed and foreign
-// ids are absent, so looking them up gives nothing.
+// The table behind quant/type.h: every block format that GGUF files may carry, and ours. Removed
+// and foreign ids are absent, so looking them up gives nothing.
 #include "quant/type.h"
 
 #include <array>
@@ -39,6 +39,7 @@ constexpr auto kTable = std::to_array<TypeInfo>({
     {Type::kTQ2_0, "TQ2_0", 256, 66, true},
     {Type::kMXFP4, "MXFP4", 32, 17, true},
     {Type::kNVFP4, "NVFP4", 64, 36, true},
+    {Type::kFp8, "FP8", 128, 132, true},
 });
 
 constexpr const TypeInfo* find(uint32_t id) {
@@ -52,7 +53,7 @@ constexpr const TypeInfo* find(uint32_t id) {
 
 std::optional<TypeInfo> type_info(uint32_t id) {
   const TypeInfo* entry = find(id);
-  if (entry == nullptr) return std::nullopt;
+  if (entry == nullptr || !in_files(entry->type)) return std::nullopt;
   return *entry;
 }
 
@@ -60,7 +61,7 @@ const TypeInfo& info(Type type) { return *find(static_cast<uint32_t>(type)); }
 
 std::optional<Type> type_from_name(std::string_view name) {
   for (const TypeInfo& entry : kTable) {
-    if (entry.name == name) return entry.type;
+    if (entry.name == name && in_files(entry.type)) return entry.type;
   }
   return std::nullopt;
 }

@@ -1,4 +1,4 @@
-// The block formats of GGUF weights: ids, sizes and names. Layouts are the format's own; see
+// The block formats of weights: ids, sizes and names. Layouts are the format's own; see
 // docs/models.md for where each is described.
 #pragma once
 
@@ -8,7 +8,7 @@
 
 namespace freehold::quant {
 
-// Values are the ids that GGUF files carry.
+// Values are the ids that GGUF files carry, up to kFp8, which none does.
 enum class Type : uint32_t {
   kF32 = 0,
   kF16 = 1,
@@ -41,6 +41,9 @@ enum class Type : uint32_t {
   kTQ2_0 = 35,
   kMXFP4 = 39,
   kNVFP4 = 40,
+  // DeepSeek's FP8 as its folders publish it, row by row: the F32 scale of 128 weights, then their
+  // E4M3FN codes. In memory only.
+  kFp8 = 0x10000,
 };
 
 struct TypeInfo {
@@ -51,10 +54,14 @@ struct TypeInfo {
   bool decodable;           // quant::decode handles it
 };
 
-// Nothing for an id that is not a type.
+// Whether GGUF files may carry it.
+constexpr bool in_files(Type type) { return type != Type::kFp8; }
+
+// Nothing for an id that is not a type of GGUF files.
 std::optional<TypeInfo> type_info(uint32_t id);
 // For a Type made by us or checked by type_info.
 const TypeInfo& info(Type type);
+// Of a type that GGUF files may carry.
 std::optional<Type> type_from_name(std::string_view name);
 
 }  // namespace freehold::quant

@@ -19,6 +19,8 @@ TEST(Type, NamesAndIdsAgree) {
 }
 
 TEST(Type, RemovedAndForeignIdsAreUnknown) {
+  EXPECT_FALSE(type_info(static_cast<uint32_t>(Type::kFp8)));
+  EXPECT_FALSE(type_from_name("FP8"));
   for (uint32_t id : {4U, 5U, 31U, 32U, 33U, 36U, 37U, 38U, 43U, 137U, 0xFFFFFFFFU}) {
     EXPECT_FALSE(type_info(id)) << id;
   }
