@@ -224,7 +224,7 @@ json deepseek_config() {
 TEST(HuggingFace, LatentKeysAreTransposedAndValuesAreNot) {
   Maker maker(deepseek_config());
   maker.add_ends().add(kLayer + "self_attn.kv_b_proj.weight", {8, 2});  // 2 heads of 3 + 1 rows
-  maker.add("model.layers.1.enorm.weight", {2});  // of the layer that is not for us
+  maker.add("model.layers.1.enorm.weight", {2});  // of the layer that predicts
   const Directory directory = opened(maker);
   EXPECT_THAT(floats(directory, "blk.0.attn_k_b.weight"),
               ElementsAre(0, 2, 4, 1, 3, 5, 8, 10, 12, 9, 11, 13));
@@ -238,7 +238,9 @@ TEST(HuggingFace, LatentKeysAreTransposedAndValuesAreNot) {
   EXPECT_EQ(m.unsigned_integer("deepseek2.expert_group_used_count")->value(), 2u);
   EXPECT_EQ(m.number("deepseek2.rope.scaling.yarn_log_multiplier")->value(), 0.1);
   EXPECT_EQ(m.boolean("deepseek2.expert_weights_norm")->value(), true);
-  EXPECT_EQ(m.unsigned_integer("deepseek2.block_count")->value(), 1u);
+  EXPECT_EQ(m.unsigned_integer("deepseek2.block_count")->value(), 2u);
+  EXPECT_EQ(m.unsigned_integer("deepseek2.nextn_predict_layers")->value(), 1u);
+  EXPECT_NE(directory.find("blk.1.nextn.enorm.weight"), nullptr);
 }
 
 TEST(HuggingFace, Fp8IsMultipliedOut) {
