@@ -3,8 +3,11 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <new>
+#include <string>
 
 #include "gguf/hostility.h"
 
@@ -44,6 +47,30 @@ size_t HeapMeter::peak_bytes() { return peak_held_bytes - held_at_reset; }
 
 namespace {
 
+struct Worst {
+  double ms = 0;
+  size_t bytes = 0;
+};
+
+std::map<std::string, Worst>& worst_by_test() {
+  static std::map<std::string, Worst> worst;
+  return worst;
+}
+
+class Printer : public ::testing::Environment {
+ public:
+  void TearDown() override {
+    if (std::getenv("FREEHOLD_TEST_TIMES") == nullptr) return;
+    for (const auto& [test, worst] : worst_by_test()) {
+      std::printf("%8.2f ms %8.2f MiB  %s\n", worst.ms,
+                  static_cast<double>(worst.bytes) / (1 << 20), test.c_str());
+    }
+  }
+};
+
+[[maybe_unused]] const ::testing::Environment* const printer =
+    ::testing::AddGlobalTestEnvironment(new Printer);
+
 TEST(HeapMeter, SeesWhatIsTakenAndGivenBack) {
   HeapMeter::reset();
   constexpr size_t kTaken = 1u << 20;
@@ -55,4 +82,14 @@ TEST(HeapMeter, SeesWhatIsTakenAndGivenBack) {
 }
 
 }  // namespace
+
+Toll::~Toll() {
+  const double ms = 1e3 * static_cast<double>(std::clock() - start_) / CLOCKS_PER_SEC;
+  const size_t bytes = HeapMeter::peak_bytes();
+  const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+  Worst& worst = worst_by_test()[std::string(test->test_suite_name()) + "." + test->name()];
+  worst.ms = std::max(worst.ms, ms);
+  worst.bytes = std::max(worst.bytes, bytes);
+}
+
 }  // namespace freehold::gguf

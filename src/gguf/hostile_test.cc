@@ -45,8 +45,10 @@ void touch_everything(const Directory& directory) {
 
 // Whether it parsed.
 bool withstood(std::span<const std::byte> bytes) {
-  HeapMeter::reset();
-  const auto directory = Directory::parse(bytes);
+  const auto directory = [&] {
+    const Toll toll;
+    return Directory::parse(bytes);
+  }();
   EXPECT_LT(HeapMeter::peak_bytes(), kMemoryBound);
   if (directory) {
     touch_everything(*directory);

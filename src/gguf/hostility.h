@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <span>
 
 namespace freehold::gguf {
@@ -68,6 +69,19 @@ constexpr std::array<uint64_t, 12> boundary_values(uint64_t exact) {
 struct HeapMeter {
   static void reset();
   static size_t peak_bytes();  // above what was held at `reset`
+};
+
+// Around one reading of one hostile file: what it took. With FREEHOLD_TEST_TIMES=1 the program
+// prints at its end the longest processor time and the highest peak of every test.
+class Toll {
+ public:
+  Toll() : start_(std::clock()) { HeapMeter::reset(); }
+  Toll(const Toll&) = delete;
+  Toll& operator=(const Toll&) = delete;
+  ~Toll();
+
+ private:
+  std::clock_t start_;
 };
 
 }  // namespace freehold::gguf

@@ -17,6 +17,7 @@ constexpr uint64_t kOne = 1;
 
 std::string refusal(const FileBuilder& file) {
   GuardedBytes guarded(file.bytes());
+  const Toll toll;
   const auto directory = Directory::parse(guarded.bytes());
   return directory ? "parsed" : directory.error().message;
 }
