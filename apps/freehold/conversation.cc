@@ -143,9 +143,7 @@ std::string Conversation::set(const std::string& name, const std::string& value)
     fits = parse_switch(value, on);
     if (fits) answer.thinking = on ? chat::Thinking::kOn : chat::Thinking::kOff;
   } else if (name == "reasoning_budget") {
-    uint32_t budget = 0;
-    fits = parse(value, budget);
-    if (fits) answer.reasoning_budget = budget;
+    fits = parse(value, answer.reasoning_budget);
   } else {
     known = false;
   }
@@ -241,7 +239,6 @@ std::string describe(const Answer& answer) {
   if (usage.drafted_tokens > 0) {
     text += fmt::format("; {} of {} drafts taken", usage.accepted_tokens, usage.drafted_tokens);
   }
-  if (answer.reasoning_closed) text += "; thinking closed by its budget";
   return text;
 }
 

@@ -1,10 +1,10 @@
 #include "engine_options.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
-#include "progress.h"
 #include "store.h"
 #include "text.h"
 
@@ -23,11 +23,13 @@ void add_engine_arguments(CLI::App& command, EngineArguments& arguments) {
                      "Longest sequence in tokens; default: the model's, or what fits");
   command.add_option("--batch", arguments.batch, "Tokens a step at most")
       ->check(CLI::Range(0, 65536));
+  command.add_flag("--no-panel-files", arguments.no_panel_files,
+                   "Do not keep the prepared weights on disk for the next start");
 }
 
-base::Result<std::unique_ptr<Engine>> load_engine(const EngineArguments& arguments,
-                                                  EngineOptions options) {
-  FREEHOLD_ASSIGN(const auto path, resolve_model(arguments.model));
+base::Result<LoadingEngine> LoadingEngine::begin(const EngineArguments& arguments,
+                                                 const std::filesystem::path& path,
+                                                 EngineOptions options) {
   options.threads = arguments.threads;
   options.isa = arguments.isa;
   options.context_tokens = arguments.context;
@@ -42,9 +44,32 @@ base::Result<std::unique_ptr<Engine>> load_engine(const EngineArguments& argumen
     return base::fail(base::ErrorCode::kInvalidArgument,
                       "--kv " + arguments.kv + ": the cache's types are f16, f32 and q8_0");
   }
-  ProgressBar bar(path.filename().string());
-  options.progress = [&bar](double share, std::string_view what) { bar.share(share, what); };
-  return Engine::load(path, options);
+  if (!arguments.no_panel_files) options.panel_folder = panel_folder();
+  LoadingEngine loading(std::move(options));
+  loading.bar_ = std::make_unique<ProgressBar>(path.filename().string());
+  loading.options_.progress = [bar = loading.bar_.get()](double share, std::string_view what) {
+    bar->share(share, what);
+  };
+  if (arguments.verbose || ::isatty(STDERR_FILENO) != 0) {
+    loading.options_.planned = [bar = loading.bar_.get()](const ModelInfo& info) {
+      bar->clear();
+      fmt::print(stderr, "[{}]\n", describe(info));
+    };
+  }
+  return loading;
+}
+
+base::Result<std::unique_ptr<Engine>> load_engine(const EngineArguments& arguments,
+                                                  EngineOptions options) {
+  FREEHOLD_ASSIGN(const auto path, resolve_model(arguments.model));
+  FREEHOLD_ASSIGN(const LoadingEngine loading,
+                  LoadingEngine::begin(arguments, path, std::move(options)));
+  return Engine::load(path, loading.options());
+}
+
+std::filesystem::path panel_folder() {
+  const auto store = Store::open();
+  return store ? store->root() / "panels" : "";
 }
 
 std::string describe(const ModelInfo& info) {

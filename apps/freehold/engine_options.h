@@ -1,11 +1,14 @@
 // The options that every command with an engine has, and loading with a progress bar.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 #include "freehold/engine.h"
+#include "progress.h"
 
 namespace CLI {
 class App;
@@ -20,14 +23,34 @@ struct EngineArguments {
   std::string kv = "f16";
   uint32_t context = 0;
   uint32_t batch = 0;  // tokens a step; 0: the engine's own
+  bool no_panel_files = false;
+  bool verbose = false;  // the plan is told where standard error is not a terminal, too
 };
 
-// MODEL, --threads, --isa, --kv, --context and --batch.
+// MODEL, --threads, --isa, --kv, --context, --batch and --no-panel-files.
 void add_engine_arguments(CLI::App& command, EngineArguments& arguments);
 
-// Errors: kInvalidArgument (a cache type we don't have), those of resolve_model and Engine::load.
+// Engine options that tell the plan before loading, and show a bar as long as this lives.
+class LoadingEngine {
+ public:
+  // Errors: kInvalidArgument (a cache type we don't have).
+  static base::Result<LoadingEngine> begin(const EngineArguments& arguments,
+                                           const std::filesystem::path& path,
+                                           EngineOptions options);
+  const EngineOptions& options() const { return options_; }
+
+ private:
+  explicit LoadingEngine(EngineOptions options) : options_(std::move(options)) {}
+  EngineOptions options_;
+  std::unique_ptr<ProgressBar> bar_;
+};
+
+// Errors: those of LoadingEngine, resolve_model and Engine::load.
 base::Result<std::unique_ptr<Engine>> load_engine(const EngineArguments& arguments,
                                                   EngineOptions options = {});
+
+// Where panels are kept: in the store; "" where there is no place for one.
+std::filesystem::path panel_folder();
 
 // "llama 135M: 98.4 MB of weights, 92 MB of cache for 2048 tokens, 41 MB to work in; avx2, 2
 // threads".

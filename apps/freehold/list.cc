@@ -7,6 +7,9 @@
 
 #include "catalogue.h"
 #include "command.h"
+#include "engine_options.h"
+#include "gguf/huggingface.h"
+#include "models/panel_file.h"
 #include "store.h"
 #include "text.h"
 
@@ -66,6 +69,11 @@ base::Status list(bool as_machine_text, bool available) {
 
 base::Status remove(const std::string& name) {
   FREEHOLD_ASSIGN(const Store store, Store::open());
+  if (const auto path = store.path(name)) {
+    // With a damaged model its panels stay; they go when they have not been used for long.
+    const auto directory = gguf::open_model(*path);
+    if (directory) models::PanelFile::forget(panel_folder(), directory->paths());
+  }
   FREEHOLD_TRY(store.remove(name));
   fmt::print("{} removed\n", name);
   return {};

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "conversation.h"
 #include "engine_options.h"
+#include "json_file.h"
 #include "sampling_defaults.h"
 
 namespace freehold::app {
@@ -25,7 +26,8 @@ struct RunOptions {
   std::string system;
   std::string template_file;
   std::string think;
-  std::optional<uint32_t> reasoning_budget;
+  uint32_t reasoning_budget = 0;
+  std::string json_schema;
   uint32_t max_tokens = 0;
   std::optional<float> temperature;
   std::optional<float> top_p;
@@ -62,6 +64,14 @@ ConversationOptions conversation_options(const RunOptions& options, const Sampli
   return out;
 }
 
+// The file's schema, for every answer.
+Status take_schema(const std::string& file, AnswerOptions& answer) {
+  if (file.empty()) return {};
+  FREEHOLD_ASSIGN(answer.format.schema, read_json(file));
+  answer.format.kind = server::ResponseFormat::Kind::kJsonSchema;
+  return {};
+}
+
 Status run(const RunOptions& options) {
   const bool piped = ::isatty(STDIN_FILENO) == 0;
   std::optional<std::string> prompt = options.prompt;
@@ -72,14 +82,21 @@ Status run(const RunOptions& options) {
   if (options.raw && !prompt) {
     return fail(ErrorCode::kInvalidArgument, "--raw continues a text: give it as PROMPT");
   }
-  FREEHOLD_ASSIGN(const auto model, ChatModel::load(options.engine, options.template_file));
+  if (options.raw && !options.json_schema.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "--json-schema shapes answers; --raw has none");
+  }
+  AnswerOptions schema;
+  FREEHOLD_TRY(take_schema(options.json_schema, schema));
+  EngineArguments engine = options.engine;
+  engine.verbose = options.verbose;
+  FREEHOLD_ASSIGN(const auto model, ChatModel::load(engine, options.template_file));
   FREEHOLD_ASSIGN(const SamplingDefaults defaults, sampling_defaults(model->path()));
   const Sampling sampling = sampling_of(options, defaults.sampling);
   if (options.verbose) {
-    fmt::print(stderr, "[{}]\n[sampling: {}; defaults are {}]\n", describe(model->engine().info()),
-               describe(sampling), defaults.origin);
+    fmt::print(stderr, "[sampling: {}; defaults are {}]\n", describe(sampling), defaults.origin);
   }
-  const ConversationOptions conversation = conversation_options(options, sampling);
+  ConversationOptions conversation = conversation_options(options, sampling);
+  conversation.answer.format = std::move(schema.format);
   if (prompt) return answer_once(*model, *prompt, conversation, options.raw);
   return converse(*model, conversation);
 }
@@ -93,7 +110,11 @@ void add_answer_options(CLI::App& command, RunOptions& options) {
   command.add_option("--think", options.think, "on or off, where the model can be told")
       ->check(CLI::IsMember({"on", "off"}));
   command.add_option("--reasoning-budget", options.reasoning_budget,
-                     "Tokens of thinking, after which it is closed");
+                     "Tokens of thinking, after which it is closed; 0: no limit");
+  command
+      .add_option("--json-schema", options.json_schema,
+                  "The answer is JSON that this schema, a file, allows")
+      ->check(CLI::ExistingFile);
   command.add_flag("--hide-thinking", options.hide_thinking, "Show only that it thinks");
   command.add_option("--template", options.template_file,
                      "A chat template in place of the model's");
@@ -127,6 +148,7 @@ void add_run(CLI::App& app, Action& action) {
       "  freehold run smollm2 \"Why is the sky blue?\"\n"
       "  freehold run smollm2\n"
       "  freehold run qwen3-4b --think off --temperature 0 \"17 * 23?\"\n"
+      "  freehold run smollm2 --json-schema person.json \"Describe Marie Curie.\"\n"
       "  cat report.txt | freehold run smollm2 --system \"Summarise the text.\"");
   command->callback([options, &action] { action = [options] { return run(*options); }; });
 }

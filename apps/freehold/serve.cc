@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "engine_options.h"
 #include "ledger_file.h"
 #include "store.h"
 
@@ -61,6 +62,7 @@ base::Result<server::ServeConfig> configuration(const ServeOptions& options) {
   if (options.threads) config.engine.threads = *options.threads;
   if (options.context) config.engine.context_tokens = *options.context;
   if (options.sequences) config.engine.max_sequences = *options.sequences;
+  config.engine.panel_folder = panel_folder();
   FREEHOLD_ASSIGN(config.ledger, ledger_file(config.ledger));
   FREEHOLD_TRY(server::check_config(config));
   return config;

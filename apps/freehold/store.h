@@ -2,6 +2,7 @@
 //
 //   models/NAME/manifest.json   what it is and where it came from; there once all files are
 //   models/NAME/FILE…           the files, under the names their makers gave them
+//   panels/                     weights as they are multiplied (models/panel_file.h)
 //
 // Refuses names and file names that could lead out of the store.
 #pragma once

@@ -7,7 +7,6 @@
 #include "answer_view.h"
 #include "conversation.h"
 #include "line_editor.h"
-#include "reasoning_budget.h"
 
 namespace freehold::app {
 namespace {
@@ -113,58 +112,6 @@ TEST(AnswerView, APipeGetsTheAnswerAlone) {
 TEST(AnswerView, AModelCannotCommandTheTerminal) {
   EXPECT_EQ(shown({true, false}, {{"", "a\x1b]0;x\x07\tb\r"}}),
             "a\xEF\xBF\xBD]0;x\xEF\xBF\xBD\tb\xEF\xBF\xBD\n");
-}
-
-// Tokens are the letters of a text that thinks; 0 is "</think>".
-class BudgetTest : public ::testing::Test {
- protected:
-  static std::string_view piece(TokenId id) {
-    static const std::vector<std::string> pieces = {"</think>", "<think>", "a", "b"};
-    return pieces.at(static_cast<size_t>(id));
-  }
-  static ReasoningBudget budget(uint32_t tokens, const std::string& tail) {
-    chat::OutputOptions output;
-    output.prompt_tail = tail;
-    return ReasoningBudget(piece, output, tokens, {3, 0});
-  }
-  // The only token that is allowed, or -1.
-  static TokenId forced(ReasoningBudget& one) {
-    std::vector<float> logits(4, 1.0F);
-    one.mask(logits);
-    TokenId allowed = -1;
-    int n = 0;
-    for (TokenId id = 0; id < 4; ++id) {
-      if (std::isinf(logits[static_cast<size_t>(id)])) continue;
-      allowed = id;
-      ++n;
-    }
-    return n == 1 ? allowed : -1;
-  }
-};
-
-TEST_F(BudgetTest, ForcesTheEndWhenUsedUp) {
-  ReasoningBudget one = budget(2, "<think>\n");
-  EXPECT_EQ(forced(one), -1);
-  one.accept(2);
-  EXPECT_EQ(forced(one), -1);
-  one.accept(2);
-  EXPECT_EQ(forced(one), 3);
-  one.accept(3);
-  EXPECT_EQ(forced(one), 0);
-  one.accept(0);
-  EXPECT_EQ(forced(one), -1);
-  one.accept(2);
-  EXPECT_EQ(forced(one), -1);
-  EXPECT_TRUE(one.closed());
-}
-
-TEST_F(BudgetTest, LeavesThinkingAloneThatEndsInTime) {
-  ReasoningBudget one = budget(2, "");
-  for (const TokenId id : {1, 2, 0, 2, 3, 2, 3}) {
-    EXPECT_EQ(forced(one), -1);
-    one.accept(id);
-  }
-  EXPECT_FALSE(one.closed());
 }
 
 }  // namespace

@@ -37,8 +37,13 @@ struct EngineOptions {
   // earlier text with the same ending; 0 turns speculation off. Never changes the output.
   static constexpr uint32_t kAutomaticDepth = UINT32_MAX;  // as many as pay, by the clock
   uint32_t speculation_depth = kAutomaticDepth;
+  // A folder where the weights are kept in the form that is multiplied, so that the next start is
+  // quicker and processes share them. "": none.
+  std::filesystem::path panel_folder;
   // Called while loading with a share from 0 to 1 and what is being done.
   std::function<void(double share, std::string_view what)> progress;
+  // Called with what loading will take, before the weights are read.
+  std::function<void(const struct ModelInfo& info)> planned;
 };
 
 // What loading found and planned; all sizes in bytes.

@@ -33,10 +33,38 @@ uint64_t sum(const std::vector<size_t>& values) {
   return total;
 }
 
-uint64_t predictor_bytes(const engine::LocalEngine::Parts& parts) {
-  return engine::Predictor::bytes_needed(
-      *parts.model, parts.block_bytes.front(),
-      {.step_tokens = parts.options.step_tokens, .max_sequences = parts.options.max_sequences});
+// The memory for a model whose weights have not been read yet, into `parts`. Errors: kOutOfMemory
+// with the numbers and what would fit.
+Result<engine::MemoryPlan> plan_parts(const models::Model& model,
+                                      engine::LocalEngine::Parts& parts) {
+  const EngineOptions& options = parts.options;
+  FREEHOLD_ASSIGN(parts.block_bytes, model.cache_block_bytes(parts.cache_type));
+  engine::MemoryNeeds needs;
+  needs.weights_bytes = model.weight_bytes();
+  needs.scratch_bytes = model.scratch_bytes(options.step_tokens, options.max_sequences);
+  if (model.predicts()) {
+    needs.scratch_bytes += engine::Predictor::bytes_needed(
+        model, parts.block_bytes.front(),
+        {.step_tokens = options.step_tokens, .max_sequences = options.max_sequences});
+  }
+  needs.kv_bytes_per_block = sum(parts.block_bytes);
+  needs.trained_context = model.config().context;
+  FREEHOLD_ASSIGN(const engine::MemoryPlan plan, engine::plan_memory(needs, options));
+
+  ModelInfo& info = parts.info;
+  info.architecture = model.config().architecture;
+  info.name = model.config().name;
+  info.vocabulary = model.config().vocabulary;
+  info.context_tokens = plan.context_tokens;
+  info.trained_context = model.config().context;
+  info.weights_bytes = needs.weights_bytes;
+  info.kv_bytes_per_token = needs.kv_bytes_per_block / kv::kBlockTokens;
+  info.kv_bytes = plan.n_blocks * needs.kv_bytes_per_block;
+  info.scratch_bytes = needs.scratch_bytes;
+  info.isa = std::string(kernels::name(parts.machine->isa()));
+  info.threads = parts.machine->threads();
+  info.predicts = model.predicts();
+  return plan;
 }
 
 Result<std::unique_ptr<engine::Predictor>> make_predictor(const engine::LocalEngine::Parts& parts,
@@ -63,54 +91,26 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   FREEHOLD_ASSIGN(const kernels::Isa isa, kernels::select_isa(options.isa));
   FREEHOLD_ASSIGN(parts.directory, gguf::open_model(model));
 
-  // Before the weights are touched: they alone must fit.
-  const uint64_t available = options.memory_limit_bytes != 0 ? options.memory_limit_bytes
-                                                             : base::memory_state().available_bytes;
-  if (parts.directory.total_bytes() > available) {
-    return fail(ErrorCode::kOutOfMemory,
-                model.string() + ": weights of " +
-                    engine::human_bytes(parts.directory.total_bytes()) + " do not fit into " +
-                    engine::human_bytes(available) +
-                    " of memory; a smaller model or quantisation is needed");
-  }
   const int threads = options.threads > 0 ? options.threads : base::default_threads();
   parts.machine = std::make_unique<ops::Machine>(isa, threads);
-  auto loaded = models::load_model(parts.directory, *parts.machine, options.progress,
-                                   /*with_prediction=*/options.speculation_depth != 0);
+  engine::MemoryPlan plan;
+  models::LoadOptions how;
+  how.progress = options.progress;
+  how.with_prediction = options.speculation_depth != 0;
+  how.panel_folder = options.panel_folder;
+  how.planned = [&](const models::Model& bound) -> base::Status {
+    FREEHOLD_ASSIGN(plan, plan_parts(bound, parts));
+    if (options.planned) options.planned(parts.info);
+    return {};
+  };
+  auto loaded = models::load_model(parts.directory, *parts.machine, std::move(how));
   if (!loaded) return base::in_context(model.string(), loaded.error());
   parts.model = std::move(*loaded);
-  const models::Model::Config& config = parts.model->config();
-
-  FREEHOLD_ASSIGN(parts.block_bytes, parts.model->cache_block_bytes(parts.cache_type));
-  engine::MemoryNeeds needs;
-  needs.weights_bytes = parts.model->weight_bytes();
-  needs.scratch_bytes =
-      parts.model->scratch_bytes(options.step_tokens, parts.options.max_sequences);
-  needs.kv_bytes_per_block = sum(parts.block_bytes);
-  if (parts.model->predicts()) needs.scratch_bytes += predictor_bytes(parts);
-  needs.trained_context = config.context;
-  // The weights are already in memory: what is free now is free besides them.
-  if (options.memory_limit_bytes == 0) needs.weights_bytes = 0;
-  FREEHOLD_ASSIGN(const engine::MemoryPlan plan, engine::plan_memory(needs, parts.options));
   FREEHOLD_ASSIGN(kv::Arena arena, kv::Arena::create(parts.block_bytes, plan.n_blocks));
   parts.arena = std::make_unique<kv::Arena>(std::move(arena));
   if (parts.model->predicts()) {
     FREEHOLD_ASSIGN(parts.predictor, make_predictor(parts, plan.context_tokens));
   }
-
-  ModelInfo& info = parts.info;
-  info.architecture = config.architecture;
-  info.name = config.name;
-  info.vocabulary = config.vocabulary;
-  info.context_tokens = plan.context_tokens;
-  info.trained_context = config.context;
-  info.weights_bytes = parts.model->weight_bytes();
-  info.kv_bytes_per_token = needs.kv_bytes_per_block / kv::kBlockTokens;
-  info.kv_bytes = parts.arena->bytes();
-  info.scratch_bytes = needs.scratch_bytes;
-  info.isa = std::string(kernels::name(isa));
-  info.threads = parts.machine->threads();
-  info.predicts = parts.model->predicts();
   return std::make_unique<engine::LocalEngine>(std::move(parts));
 }
 

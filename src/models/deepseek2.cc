@@ -41,7 +41,7 @@ struct LatentWeights {
 
 class DeepSeek2 : public Model {
  public:
-  base::Status load(Loader& loader, const Loader::Progress& progress);
+  base::Status load(Loader& loader);
   base::Result<std::vector<size_t>> cache_block_bytes(kernels::CacheType type) const override;
 
  protected:
@@ -195,7 +195,7 @@ base::Status DeepSeek2::bind_latent(Loader& loader, size_t layer, LatentWeights&
                        weights.output);
 }
 
-base::Status DeepSeek2::load(Loader& loader, const Loader::Progress& progress) {
+base::Status DeepSeek2::load(Loader& loader) {
   FREEHOLD_TRY(read_settings(loader));
   FREEHOLD_ASSIGN(const uint32_t n_dense, loader.count_or("leading_dense_block_count", 0));
   FREEHOLD_ASSIGN(const uint32_t width, loader.count("feed_forward_length"));
@@ -212,7 +212,7 @@ base::Status DeepSeek2::load(Loader& loader, const Loader::Progress& progress) {
     FREEHOLD_TRY(layer.has_experts ? bind_moe(loader, i, moe_, config_.hidden, layer.moe)
                                    : bind_swiglu(loader, i, config_.hidden, width, layer.ffn));
   }
-  return finish(loader, progress);
+  return finish(loader);
 }
 
 base::Result<std::vector<size_t>> DeepSeek2::cache_block_bytes(kernels::CacheType type) const {
@@ -322,10 +322,9 @@ void DeepSeek2::run_layer(Pass& pass, size_t index, size_t cache_layer) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Model>> load_deepseek2(Loader& loader,
-                                                    const Loader::Progress& progress) {
+base::Result<std::unique_ptr<Model>> load_deepseek2(Loader& loader) {
   auto model = std::make_unique<DeepSeek2>();
-  FREEHOLD_TRY(model->load(loader, progress));
+  FREEHOLD_TRY(model->load(loader));
   return model;
 }
 

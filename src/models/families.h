@@ -9,17 +9,16 @@
 
 namespace freehold::models {
 
-using FamilyLoader = base::Result<std::unique_ptr<Model>> (*)(Loader& loader,
-                                                              const Loader::Progress& progress);
+using FamilyLoader = base::Result<std::unique_ptr<Model>> (*)(Loader& loader);
 
-base::Result<std::unique_ptr<Model>> load_deepseek2(Loader&, const Loader::Progress&);
-base::Result<std::unique_ptr<Model>> load_glm4moe(Loader&, const Loader::Progress&);
-base::Result<std::unique_ptr<Model>> load_gpt_oss(Loader&, const Loader::Progress&);
-base::Result<std::unique_ptr<Model>> load_llama(Loader&, const Loader::Progress&);
-base::Result<std::unique_ptr<Model>> load_llama4(Loader&, const Loader::Progress&);
-base::Result<std::unique_ptr<Model>> load_qwen2(Loader&, const Loader::Progress&);
-base::Result<std::unique_ptr<Model>> load_qwen2moe(Loader&, const Loader::Progress&);
-base::Result<std::unique_ptr<Model>> load_qwen3(Loader&, const Loader::Progress&);
-base::Result<std::unique_ptr<Model>> load_qwen3moe(Loader&, const Loader::Progress&);
+base::Result<std::unique_ptr<Model>> load_deepseek2(Loader&);
+base::Result<std::unique_ptr<Model>> load_glm4moe(Loader&);
+base::Result<std::unique_ptr<Model>> load_gpt_oss(Loader&);
+base::Result<std::unique_ptr<Model>> load_llama(Loader&);
+base::Result<std::unique_ptr<Model>> load_llama4(Loader&);
+base::Result<std::unique_ptr<Model>> load_qwen2(Loader&);
+base::Result<std::unique_ptr<Model>> load_qwen2moe(Loader&);
+base::Result<std::unique_ptr<Model>> load_qwen3(Loader&);
+base::Result<std::unique_ptr<Model>> load_qwen3moe(Loader&);
 
 }  // namespace freehold::models

@@ -12,7 +12,7 @@ class Glm4Moe : public Decoder {
  public:
   Glm4Moe() : Decoder(Pairing::kHalves) {}
 
-  base::Status load(Loader& loader, const Loader::Progress& progress) {
+  base::Status load(Loader& loader) {
     FREEHOLD_TRY(bind_settings(loader));
     FREEHOLD_ASSIGN(const uint32_t n_extra, loader.count_or("nextn_predict_layers", 0));
     FREEHOLD_TRY(bind_prediction(loader, n_extra));
@@ -29,16 +29,15 @@ class Glm4Moe : public Decoder {
       FREEHOLD_TRY(require_biases(layers_[i].attention, i));
       FREEHOLD_TRY(i < n_dense ? bind_dense(loader, i) : bind_experts(loader, i));
     }
-    return finish(loader, progress);
+    return finish(loader);
   }
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<Model>> load_glm4moe(Loader& loader,
-                                                  const Loader::Progress& progress) {
+base::Result<std::unique_ptr<Model>> load_glm4moe(Loader& loader) {
   auto model = std::make_unique<Glm4Moe>();
-  FREEHOLD_TRY(model->load(loader, progress));
+  FREEHOLD_TRY(model->load(loader));
   return model;
 }
 

@@ -11,7 +11,7 @@ class GptOss : public Decoder {
  public:
   GptOss() : Decoder(Pairing::kHalves) {}
 
-  base::Status load(Loader& loader, const Loader::Progress& progress) {
+  base::Status load(Loader& loader) {
     FREEHOLD_TRY(bind_settings(loader, /*yarn_truncates=*/false));
     FREEHOLD_TRY(bind_attention(loader, "post_attention_norm.weight"));
     FREEHOLD_ASSIGN(moe_.router,
@@ -29,16 +29,15 @@ class GptOss : public Decoder {
                       loader.vector(layer_tensor(i, "attn_sinks.weight"), heads_.shape.n_heads));
       FREEHOLD_TRY(bind_experts(loader, i));
     }
-    return finish(loader, progress);
+    return finish(loader);
   }
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<Model>> load_gpt_oss(Loader& loader,
-                                                  const Loader::Progress& progress) {
+base::Result<std::unique_ptr<Model>> load_gpt_oss(Loader& loader) {
   auto model = std::make_unique<GptOss>();
-  FREEHOLD_TRY(model->load(loader, progress));
+  FREEHOLD_TRY(model->load(loader));
   return model;
 }
 

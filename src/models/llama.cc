@@ -12,7 +12,7 @@ class Llama : public Decoder {
  public:
   Llama() : Decoder(Pairing::kInterleaved) {}
 
-  base::Status load(Loader& loader, const Loader::Progress& progress) {
+  base::Status load(Loader& loader) {
     FREEHOLD_TRY(bind_settings(loader));
     FREEHOLD_TRY(bind_attention(loader));
     FREEHOLD_ASSIGN(const uint32_t n_experts, loader.count_or("expert_count", 0));
@@ -25,15 +25,15 @@ class Llama : public Decoder {
       FREEHOLD_TRY(n_experts != 0 ? bind_experts(loader, i) : bind_dense(loader, i));
       if (config_.architecture == "smollm3") layers_[i].has_positions = i % 4 != 3;
     }
-    return finish(loader, progress);
+    return finish(loader);
   }
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<Model>> load_llama(Loader& loader, const Loader::Progress& progress) {
+base::Result<std::unique_ptr<Model>> load_llama(Loader& loader) {
   auto model = std::make_unique<Llama>();
-  FREEHOLD_TRY(model->load(loader, progress));
+  FREEHOLD_TRY(model->load(loader));
   return model;
 }
 

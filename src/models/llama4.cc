@@ -15,7 +15,7 @@ class Llama4 : public Decoder {
  public:
   Llama4() : Decoder(Pairing::kInterleaved) {}
 
-  base::Status load(Loader& loader, const Loader::Progress& progress) {
+  base::Status load(Loader& loader) {
     FREEHOLD_TRY(bind_settings(loader));
     FREEHOLD_TRY(bind_attention(loader));
     FREEHOLD_ASSIGN(moe_.router, read_router(loader, RouterConfig::Gating::kSigmoid, false));
@@ -47,15 +47,15 @@ class Llama4 : public Decoder {
       }
       FREEHOLD_TRY((i + 1) % step == 0 ? bind_experts(loader, i) : bind_dense(loader, i));
     }
-    return finish(loader, progress);
+    return finish(loader);
   }
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<Model>> load_llama4(Loader& loader, const Loader::Progress& progress) {
+base::Result<std::unique_ptr<Model>> load_llama4(Loader& loader) {
   auto model = std::make_unique<Llama4>();
-  FREEHOLD_TRY(model->load(loader, progress));
+  FREEHOLD_TRY(model->load(loader));
   return model;
 }
 

@@ -38,36 +38,11 @@ Status check_shape(const gguf::Tensor& tensor, std::array<uint64_t, 4> wanted) {
 
 }  // namespace
 
-Result<WeightMemory> WeightMemory::create(uint64_t bytes) {
-  WeightMemory memory;
-  if (bytes == 0) return memory;
-  void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (data == MAP_FAILED) {
-    return fail(ErrorCode::kOutOfMemory,
-                "the system refused " + std::to_string(bytes) + " bytes for the weights");
-  }
-  // Large pages spare the processor most of its address look-ups; a hint, nothing depends on it.
-  ::madvise(data, bytes, MADV_HUGEPAGE);
-  memory.data_ = static_cast<std::byte*>(data);
-  memory.bytes_ = bytes;
-  return memory;
-}
-
-WeightMemory::WeightMemory(WeightMemory&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
-
-WeightMemory& WeightMemory::operator=(WeightMemory&& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(bytes_, other.bytes_);
-  return *this;
-}
-
-WeightMemory::~WeightMemory() {
-  if (data_ != nullptr) ::munmap(data_, bytes_);
-}
-
-Loader::Loader(const gguf::Directory& directory, ops::Machine& machine, bool with_prediction)
-    : directory_(directory), machine_(machine), with_prediction_(with_prediction) {
+Loader::Loader(const gguf::Directory& directory, ops::Machine& machine, LoadOptions options)
+    : directory_(directory),
+      machine_(machine),
+      options_(std::move(options)),
+      scratch_(static_cast<size_t>(machine.threads())) {
   const auto name = directory.metadata().text("general.architecture");
   if (name && *name) architecture_ = std::string(**name);
 }
@@ -221,22 +196,74 @@ uint64_t Loader::weight_bytes() const {
   return bytes;
 }
 
-Status Loader::pack(const Progress& progress) {
-  FREEHOLD_TRY(check_all_used());
+const std::byte* Loader::native_rows(const Pending& pending, size_t expert, size_t first, size_t n,
+                                     int thread) {
+  const uint64_t row = expert * pending.range.n_rows + pending.range.first_row + first;
+  return pending.from->rows(row, n, scratch_[static_cast<size_t>(thread)]).data();
+}
+
+Status Loader::make_panels() {
   const uint64_t total = weight_bytes();
   FREEHOLD_ASSIGN(memory_, WeightMemory::create(total));
-  std::vector<std::vector<std::byte>> scratch(static_cast<size_t>(machine_.threads()));
   size_t at = 0;
   for (const Pending& pending : pending_) {
-    if (progress) progress(static_cast<double>(at) / static_cast<double>(total), "weights");
+    say(static_cast<double>(at) / static_cast<double>(total), "weights");
     const auto rows = [&](size_t expert, size_t first, size_t n, int thread) {
-      const uint64_t row = expert * pending.range.n_rows + pending.range.first_row + first;
-      return pending.from->rows(row, n, scratch[static_cast<size_t>(thread)]).data();
+      return native_rows(pending, expert, first, n, thread);
     };
-    ops::pack(machine_, *pending.target, rows, memory_.data() + at);
+    ops::pack(machine_, *pending.target, rows, memory_.writable() + at);
     at += aligned(pending.target->bytes());
   }
-  if (progress) progress(1.0, "weights");
+  return {};
+}
+
+Result<PanelFile> Loader::panel_file() {
+  base::Checksum layout;
+  for (const Pending& pending : pending_) {
+    layout.add(pending.from->name);
+    for (const uint64_t number :
+         {static_cast<uint64_t>(pending.target->type), uint64_t{pending.target->n_in},
+          uint64_t{pending.target->n_out}, uint64_t{pending.target->n_experts},
+          uint64_t{pending.range.first_row}, uint64_t{pending.range.n_rows}}) {
+      layout.add(number);
+    }
+  }
+  say(0, "looking for its panels");
+  return PanelFile::locate(options_.panel_folder, directory_.paths(), layout.value(),
+                           weight_bytes(), machine_.pool());
+}
+
+// Some panels of each matrix are made afresh and compared: a file from a program that laid them out
+// otherwise, or made other numbers of the model's, is not used.
+bool Loader::take_kept(const PanelFile& file) {
+  auto kept = file.map(machine_.pool());
+  if (!kept) return false;
+  const std::byte* at = kept->data();
+  for (const Pending& pending : pending_) {
+    const auto rows = [&](size_t expert, size_t first, size_t n, int thread) {
+      return native_rows(pending, expert, first, n, thread);
+    };
+    if (!ops::take_packed(*pending.target, rows, at)) return false;
+    at += aligned(pending.target->bytes());
+  }
+  memory_ = std::move(*kept);
+  return true;
+}
+
+Status Loader::pack() {
+  FREEHOLD_TRY(check_all_used());
+  // Small models are packed sooner than their file is checked.
+  constexpr uint64_t kWorthKeeping = uint64_t{32} << 20U;
+  const bool keep = !options_.panel_folder.empty() && !directory_.paths().empty() &&
+                    weight_bytes() >= kWorthKeeping;
+  const auto file = keep ? panel_file() : fail(ErrorCode::kNotFound, "");
+  if (!file || !take_kept(*file)) {
+    FREEHOLD_TRY(make_panels());
+    // Without the file the next start takes longer, that is all.
+    if (file) say(1.0, "keeping its panels");
+    if (file) (void)file->write({memory_.data(), memory_.bytes()}, machine_.pool());
+  }
+  say(1.0, "weights");
   pending_.clear();
   made_.clear();
   return {};

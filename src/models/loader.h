@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,38 +17,34 @@
 
 #include "base/result.h"
 #include "gguf/gguf.h"
+#include "models/panel_file.h"
+#include "models/weight_memory.h"
 #include "ops/machine.h"
 #include "ops/matrix.h"
 
 namespace freehold::models {
 
-// Memory for a model's weights in the form that is multiplied.
-class WeightMemory {
- public:
-  static base::Result<WeightMemory> create(uint64_t bytes);
-  WeightMemory() = default;
-  WeightMemory(WeightMemory&& other) noexcept;
-  WeightMemory& operator=(WeightMemory&& other) noexcept;
-  ~WeightMemory();
-  std::byte* data() const { return data_; }
-  uint64_t bytes() const { return bytes_; }
+class Model;
 
- private:
-  std::byte* data_ = nullptr;
-  uint64_t bytes_ = 0;
+struct LoadOptions {
+  // Called with a share from 0 to 1 and what is being done.
+  std::function<void(double share, std::string_view what)> progress;
+  bool with_prediction = false;  // layers that predict further tokens are wanted too
+  // Where panels are kept from one start to the next (models/panel_file.h); "": nowhere.
+  std::filesystem::path panel_folder;
+  // Called once the model's shape and sizes are known, before its weights are read; its error ends
+  // the loading.
+  std::function<base::Status(const Model&)> planned;
 };
 
 class Loader {
  public:
-  using Progress = std::function<void(double share, std::string_view what)>;
-
-  // `with_prediction`: layers that predict further tokens are wanted too.
-  Loader(const gguf::Directory& directory, ops::Machine& machine, bool with_prediction = false);
+  Loader(const gguf::Directory& directory, ops::Machine& machine, LoadOptions options = {});
 
   const std::string& architecture() const { return architecture_; }
   ops::Machine& machine() { return machine_; }
   const gguf::Directory& directory() const { return directory_; }
-  bool with_prediction() const { return with_prediction_; }
+  const LoadOptions& options() const { return options_; }
 
   // Settings: `key` without the architecture's prefix. A required one that is missing, or any of
   // the wrong type or out of range, is kBadFormat with the key's name.
@@ -92,7 +89,7 @@ class Loader {
   void ignore(std::string_view tensor) { used_.insert(std::string(tensor)); }
 
   // Refuses tensors that nobody asked for; allocates and packs the matrices.
-  base::Status pack(const Progress& progress);
+  base::Status pack();
   uint64_t weight_bytes() const;
   // The longest row of activations that a bound matrix takes or makes, the head's logits excepted.
   size_t widest() const { return widest_; }
@@ -111,10 +108,18 @@ class Loader {
   base::Status bind_rows(const gguf::Tensor& tensor, RowRange range, size_t n_in, size_t n_out,
                          ops::Matrix& target, size_t n_experts);
   base::Status check_all_used() const;
+  base::Status make_panels();
+  base::Result<PanelFile> panel_file();
+  bool take_kept(const PanelFile& file);
+  const std::byte* native_rows(const Pending& pending, size_t expert, size_t first, size_t n,
+                               int thread);
+  void say(double share, std::string_view what) const {
+    if (options_.progress) options_.progress(share, what);
+  }
 
   const gguf::Directory& directory_;
   ops::Machine& machine_;
-  const bool with_prediction_;
+  const LoadOptions options_;
   std::string architecture_;
   std::set<std::string, std::less<>> used_;
   std::vector<Pending> pending_;
@@ -125,6 +130,7 @@ class Loader {
   std::deque<Made> made_;  // what matrix_of was given, until pack()
   std::vector<std::unique_ptr<float[]>> vectors_;
   WeightMemory memory_;
+  std::vector<std::vector<std::byte>> scratch_;  // by thread, for tensors whose rows are made
   size_t widest_ = 0;
 };
 

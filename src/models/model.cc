@@ -79,7 +79,7 @@ base::Status Model::bind_prediction(Loader& loader, uint32_t n_extra) {
       }
     }
   }
-  if (!loader.with_prediction() || !has_prediction(loader, config_.n_layers)) return {};
+  if (!loader.options().with_prediction || !has_prediction(loader, config_.n_layers)) return {};
   prediction_.emplace();
   prediction_->embedding = embedding_;
   prediction_->head_norm = output_norm_;
@@ -87,9 +87,11 @@ base::Status Model::bind_prediction(Loader& loader, uint32_t n_extra) {
                               *prediction_);
 }
 
-base::Status Model::finish(Loader& loader, const Loader::Progress& progress) {
+base::Status Model::finish(Loader& loader) {
   widest_ = loader.widest();
-  FREEHOLD_TRY(loader.pack(progress));
+  weight_bytes_ = loader.weight_bytes();
+  if (loader.options().planned) FREEHOLD_TRY(loader.options().planned(*this));
+  FREEHOLD_TRY(loader.pack());
   memory_ = loader.take_memory();
   vectors_ = loader.take_vectors();
   return {};

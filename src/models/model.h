@@ -85,7 +85,7 @@ class Model {
     float epsilon = 0.0F;
   };
   const Config& config() const { return config_; }
-  uint64_t weight_bytes() const { return memory_.bytes(); }
+  uint64_t weight_bytes() const { return weight_bytes_; }
   // An upper estimate of the buffers of a step.
   uint64_t scratch_bytes(uint32_t step_tokens, uint32_t max_sequences) const;
 
@@ -122,7 +122,7 @@ class Model {
   // Reads the common settings, binds embedding, final norm and head.
   base::Status bind_ends(Loader& loader);
   // Packs everything bound and takes it over. Last in loading.
-  base::Status finish(Loader& loader, const Loader::Progress& progress);
+  base::Status finish(Loader& loader);
   // Takes the last n_extra blocks, which predict further tokens, out of config_.n_layers; where
   // the first of them is there and wanted, binds what it has beside a layer of the family.
   base::Status bind_prediction(Loader& loader, uint32_t n_extra);
@@ -143,16 +143,15 @@ class Model {
   ops::Rows head_rows_;
   ops::Input head_input_;
   WeightMemory memory_;
+  uint64_t weight_bytes_ = 0;
   std::vector<std::unique_ptr<float[]>> vectors_;
 };
 
 // Loads the model whose architecture the directory names; the directory must outlive it.
-// `with_prediction`: and the layer that predicts further tokens, where there is one. Errors:
-// kUnsupported for an architecture or a setting we don't do, by name; those of the tensors.
+// Errors: kUnsupported for an architecture or a setting we don't do, by name; those of the tensors
+// and of options.planned.
 base::Result<std::unique_ptr<Model>> load_model(const gguf::Directory& directory,
-                                                ops::Machine& machine,
-                                                const Loader::Progress& progress,
-                                                bool with_prediction = false);
+                                                ops::Machine& machine, LoadOptions options = {});
 
 // The architectures that load_model knows.
 std::vector<std::string_view> architectures();

@@ -11,22 +11,22 @@ class Qwen2 : public Decoder {
  public:
   Qwen2() : Decoder(Pairing::kHalves) {}
 
-  base::Status load(Loader& loader, const Loader::Progress& progress) {
+  base::Status load(Loader& loader) {
     FREEHOLD_TRY(bind_settings(loader));
     FREEHOLD_TRY(bind_attention(loader));
     for (size_t i = 0; i < layers_.size(); ++i) {
       FREEHOLD_TRY(require_biases(layers_[i].attention, i));
       FREEHOLD_TRY(bind_dense(loader, i));
     }
-    return finish(loader, progress);
+    return finish(loader);
   }
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<Model>> load_qwen2(Loader& loader, const Loader::Progress& progress) {
+base::Result<std::unique_ptr<Model>> load_qwen2(Loader& loader) {
   auto model = std::make_unique<Qwen2>();
-  FREEHOLD_TRY(model->load(loader, progress));
+  FREEHOLD_TRY(model->load(loader));
   return model;
 }
 

@@ -10,7 +10,7 @@ class Qwen2Moe : public Decoder {
  public:
   Qwen2Moe() : Decoder(Pairing::kHalves) {}
 
-  base::Status load(Loader& loader, const Loader::Progress& progress) {
+  base::Status load(Loader& loader) {
     FREEHOLD_TRY(bind_settings(loader));
     FREEHOLD_TRY(bind_attention(loader));
     FREEHOLD_ASSIGN(moe_.router, read_router(loader, RouterConfig::Gating::kSoftmax, false));
@@ -25,16 +25,15 @@ class Qwen2Moe : public Decoder {
             "tensor `" + layer_tensor(i, "ffn_gate_inp_shexp.weight") + "` is missing");
       }
     }
-    return finish(loader, progress);
+    return finish(loader);
   }
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<Model>> load_qwen2moe(Loader& loader,
-                                                   const Loader::Progress& progress) {
+base::Result<std::unique_ptr<Model>> load_qwen2moe(Loader& loader) {
   auto model = std::make_unique<Qwen2Moe>();
-  FREEHOLD_TRY(model->load(loader, progress));
+  FREEHOLD_TRY(model->load(loader));
   return model;
 }
 

@@ -10,20 +10,20 @@ class Qwen3 : public Decoder {
  public:
   Qwen3() : Decoder(Pairing::kHalves) {}
 
-  base::Status load(Loader& loader, const Loader::Progress& progress) {
+  base::Status load(Loader& loader) {
     FREEHOLD_TRY(bind_settings(loader));
     FREEHOLD_TRY(bind_attention(loader));
     FREEHOLD_TRY(bind_head_norms(loader));
     for (size_t i = 0; i < layers_.size(); ++i) FREEHOLD_TRY(bind_dense(loader, i));
-    return finish(loader, progress);
+    return finish(loader);
   }
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<Model>> load_qwen3(Loader& loader, const Loader::Progress& progress) {
+base::Result<std::unique_ptr<Model>> load_qwen3(Loader& loader) {
   auto model = std::make_unique<Qwen3>();
-  FREEHOLD_TRY(model->load(loader, progress));
+  FREEHOLD_TRY(model->load(loader));
   return model;
 }
 

@@ -10,23 +10,22 @@ class Qwen3Moe : public Decoder {
  public:
   Qwen3Moe() : Decoder(Pairing::kHalves) {}
 
-  base::Status load(Loader& loader, const Loader::Progress& progress) {
+  base::Status load(Loader& loader) {
     FREEHOLD_TRY(bind_settings(loader));
     FREEHOLD_TRY(bind_attention(loader));
     FREEHOLD_TRY(bind_head_norms(loader));
     FREEHOLD_ASSIGN(moe_.router, read_router(loader, RouterConfig::Gating::kSoftmax, true));
     FREEHOLD_ASSIGN(moe_.width, loader.count("expert_feed_forward_length"));
     for (size_t i = 0; i < layers_.size(); ++i) FREEHOLD_TRY(bind_experts(loader, i));
-    return finish(loader, progress);
+    return finish(loader);
   }
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<Model>> load_qwen3moe(Loader& loader,
-                                                   const Loader::Progress& progress) {
+base::Result<std::unique_ptr<Model>> load_qwen3moe(Loader& loader) {
   auto model = std::make_unique<Qwen3Moe>();
-  FREEHOLD_TRY(model->load(loader, progress));
+  FREEHOLD_TRY(model->load(loader));
   return model;
 }
 

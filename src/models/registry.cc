@@ -1,5 +1,6 @@
 // Which architecture is whose: a family is one file and its lines here.
 #include <array>
+#include <utility>
 
 #include "models/families.h"
 #include "models/model.h"
@@ -29,12 +30,10 @@ std::vector<std::string_view> architectures() {
 }
 
 base::Result<std::unique_ptr<Model>> load_model(const gguf::Directory& directory,
-                                                ops::Machine& machine,
-                                                const Loader::Progress& progress,
-                                                bool with_prediction) {
-  Loader loader(directory, machine, with_prediction);
+                                                ops::Machine& machine, LoadOptions options) {
+  Loader loader(directory, machine, std::move(options));
   for (const Entry& entry : kFamilies) {
-    if (entry.architecture == loader.architecture()) return entry.load(loader, progress);
+    if (entry.architecture == loader.architecture()) return entry.load(loader);
   }
   std::string known;
   for (const Entry& entry : kFamilies) known += " " + std::string(entry.architecture);

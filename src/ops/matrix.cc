@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <string>
+#include <vector>
 
 namespace freehold::ops {
 namespace {
@@ -14,7 +15,7 @@ using kernels::ActivationBlock;
 using kernels::kPanelRows;
 
 // Tokens whose quantised activations stay in a core's second-level cache while panels pass by.
-constexpr size_t kTokenChunk = 126;  // 21 tiles of six
+constexpr size_t kTokenChunk = 120;  // tiles of four and of six
 
 // Bytes of panels that a task should have, so that claiming it costs nothing beside it.
 constexpr size_t kTaskBytes = 48 * 1024;
@@ -84,6 +85,24 @@ void pack(Machine& machine, Matrix& matrix, RowReader rows, std::byte* panels) {
     kernels::pack_panel(format, native, n_rows, matrix.n_in, panels + i * matrix.panel_bytes);
   });
   matrix.panels = panels;
+}
+
+bool take_packed(Matrix& matrix, RowReader rows, const std::byte* panels) {
+  const kernels::PanelFormat& format = *kernels::panel_format(matrix.type);
+  std::vector<std::byte> fresh(matrix.panel_bytes);
+  const size_t per_expert = matrix.n_panels();
+  for (const size_t expert : {size_t{0}, matrix.n_experts - 1}) {
+    for (const size_t panel : {size_t{0}, per_expert - 1}) {
+      const size_t first = panel * kPanelRows;
+      const size_t n_rows = std::min(kPanelRows, matrix.n_out - first);
+      const std::byte* native = rows(expert, first, n_rows, 0);
+      kernels::pack_panel(format, native, n_rows, matrix.n_in, fresh.data());
+      const std::byte* kept = panels + (expert * per_expert + panel) * matrix.panel_bytes;
+      if (!std::equal(fresh.begin(), fresh.end(), kept)) return false;
+    }
+  }
+  matrix.panels = panels;
+  return true;
 }
 
 void Input::shape(const float* floats, size_t stride, size_t n, size_t width, bool quantise) {

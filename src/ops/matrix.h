@@ -45,6 +45,10 @@ using RowReader =
     base::FunctionRef<const std::byte*(size_t expert, size_t first, size_t n, int thread)>;
 void pack(Machine& machine, Matrix& matrix, RowReader rows, std::byte* panels);
 
+// Takes panels that pack() made before. False where they are not what it would make now, as far as
+// the first and the last panel of the first and the last expert tell.
+bool take_packed(Matrix& matrix, RowReader rows, const std::byte* panels);
+
 // Activations on their way into matrices: the float rows, and the same quantised once for all the
 // matrices that want them so.
 class Input {

@@ -160,7 +160,22 @@ class CommandLine(unittest.TestCase):
         piped = self.freehold("run", self.model, *options, stdin="hello")
         self.assertEqual(self.freehold("run", self.model, "hello", *options), piped)
         self.assertIn("thinking", self.freehold("run", self.model, "x", *options,
-                                                "--reasoning-budget", "5", code=1))
+                                                "--reasoning-budget", "5", code=2))
+
+    def test_a_schema_binds_the_answer(self):
+        template = self.path / "chat.jinja"
+        template.write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
+        schema = self.path / "schema.json"
+        run = ["run", self.model, "hello", "--template", str(template), "--json-schema", str(schema)]
+        schema.write_text(json.dumps({
+            "type": "object", "additionalProperties": False, "required": ["sky", "clouds"],
+            "properties": {"sky": {"enum": ["blue", "grey"]}, "clouds": {"type": "boolean"}}}))
+        told = json.loads(self.freehold(*run, "--temperature", "1"))
+        self.assertIn(told["sky"], ["blue", "grey"])
+        self.assertIn(told["clouds"], [True, False])
+        schema.write_text('{"type": "object", "unevaluatedItems": false}')
+        self.assertIn("unevaluatedItems", self.freehold(*run, code=2))
+        self.freehold(*run, "--raw", code=2)
 
 
 if __name__ == "__main__":
