@@ -37,6 +37,12 @@ struct EngineOptions {
   // earlier text with the same ending; 0 turns speculation off. Never changes the output.
   static constexpr uint32_t kAutomaticDepth = UINT32_MAX;  // as many as pay, by the clock
   uint32_t speculation_depth = kAutomaticDepth;
+  // The longest that a step should keep waiting those who get tokens: prompts ride along in pieces
+  // cut to it by the measured rate. 0: pieces have one size. Never changes the output.
+  uint32_t max_stall_ms = 200;
+  // A folder in which the prefix cache outlives the engine: read at the start, written at the end.
+  // "": none. What was written for other weights or another cache type is not read.
+  std::filesystem::path prefix_folder;
   // A folder where the weights are kept in the form that is multiplied, so that the next start is
   // quicker and processes share them. "": none.
   std::filesystem::path panel_folder;
@@ -143,6 +149,8 @@ struct Request {
   uint32_t top_logprobs = 0;
   // Prefix-cache blocks are shared only between requests of the same tenant.
   std::string tenant;
+  // Steps are shared evenly, by tokens, between payers: a key, for a server. "": the tenant.
+  std::string payer;
   std::shared_ptr<Constraint> constraint;
   // Called from the engine's thread, in order; must return quickly and not call the engine back
   // (Stream::cancel excepted).

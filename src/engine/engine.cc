@@ -2,6 +2,8 @@
 // (logits, embeddings) waits its turn.
 #include <algorithm>
 #include <cmath>
+#include <random>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -12,6 +14,24 @@ namespace freehold::engine {
 
 using base::ErrorCode;
 using base::fail;
+
+namespace {
+
+constexpr size_t kPayersKept = 1024;
+constexpr uint32_t kPieceTokens = 128;  // of prompts beside answers, where no time is set
+
+scheduler::Pace::Limits pace_limits(const EngineOptions& options) {
+  if (options.max_stall_ms == 0) return {.max_step_us = 0, .most_tokens = kPieceTokens};
+  return {.max_step_us = uint64_t{options.max_stall_ms} * 1000, .most_tokens = options.step_tokens};
+}
+
+// So that nobody can choose prompts that all hash alike.
+uint64_t unguessable() {
+  std::random_device device;
+  return (uint64_t{device()} << 32U) | device();
+}
+
+}  // namespace
 
 // Dropping it cancels the request.
 class LocalStream : public Stream {
@@ -42,12 +62,14 @@ class LocalStream : public Stream {
 
 LocalEngine::LocalEngine(Parts parts)
     : parts_(std::move(parts)),
-      cache_({.n_blocks = parts_.arena->n_blocks()}),
+      cache_({.n_blocks = parts_.arena->n_blocks(), .hash_seed = unguessable()}),
       scheduler_({.step_tokens = parts_.options.step_tokens,
                   .max_sequences = parts_.options.max_sequences,
                   .total_blocks = parts_.arena->n_blocks()}),
+      pace_(pace_limits(parts_.options)),
       pass_(*parts_.machine, *parts_.arena, parts_.cache_type),
       speculation_(parts_.options.speculation_depth, std::move(parts_.predictor)) {
+  if (parts_.store) parts_.store->read(cache_, *parts_.arena);
   publish_stats();
   thread_ = std::thread([this] { run(); });
 }
@@ -59,6 +81,8 @@ LocalEngine::~LocalEngine() {
     changed_.notify_one();
   }
   thread_.join();
+  // A disk that is full now costs the next engine some prompts, no more.
+  if (parts_.store) static_cast<void>(parts_.store->write(cache_, *parts_.arena));
 }
 
 EngineStats LocalEngine::stats() const {
@@ -147,11 +171,23 @@ bool LocalEngine::take_in() {
   }
   for (SequencePtr& sequence : incoming) {
     sequence->id = next_id_++;
-    const auto [tenant, _] = tenants_.try_emplace(sequence->request.tenant, tenants_.size() + 1);
-    sequence->tenant = tenant->second;
+    sequence->tenant = payer_of(sequence->request);
     waiting_.push_back(std::move(sequence));
   }
   return !stop;
+}
+
+scheduler::TenantId LocalEngine::payer_of(const Request& request) {
+  const std::string& name = request.payer.empty() ? request.tenant : request.payer;
+  if (payers_.size() >= kPayersKept) {
+    std::set<scheduler::TenantId> here;
+    for (const SequencePtr& sequence : running_) here.insert(sequence->tenant);
+    for (const SequencePtr& sequence : waiting_) here.insert(sequence->tenant);
+    std::erase_if(payers_, [&](const auto& payer) { return !here.contains(payer.second); });
+  }
+  const auto [payer, is_new] = payers_.try_emplace(name, next_payer_);
+  if (is_new) ++next_payer_;
+  return payer->second;
 }
 
 void LocalEngine::drop_cancelled() {

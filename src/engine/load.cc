@@ -1,5 +1,8 @@
 // From a path to a running engine: open, plan the memory, load, allocate.
+#include <unistd.h>
+
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -31,6 +34,24 @@ uint64_t sum(const std::vector<size_t>& values) {
   uint64_t total = 0;
   for (const size_t value : values) total += value;
   return total;
+}
+
+// For the prefix cache on disk, if one is wanted: seen to be writable now, since later is too late.
+Result<std::optional<engine::PrefixStore>> open_store(const std::filesystem::path& model,
+                                                      const engine::LocalEngine::Parts& parts) {
+  const std::filesystem::path& folder = parts.options.prefix_folder;
+  if (folder.empty()) return std::nullopt;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (access(folder.c_str(), W_OK) != 0) {
+    return fail(ErrorCode::kIo, "the prefix cache's folder " + folder.string() +
+                                    " can't be made or written; name another or none");
+  }
+  std::vector<std::filesystem::path> files = parts.directory.paths();
+  if (std::filesystem::is_directory(model, error)) files.push_back(model / "config.json");
+  FREEHOLD_ASSIGN(const engine::PrefixDigest digest,
+                  engine::prefix_digest(files, parts.block_bytes));
+  return engine::PrefixStore(folder, digest, parts.block_bytes);
 }
 
 // The memory for a model whose weights have not been read yet, into `parts`. Errors: kOutOfMemory
@@ -108,6 +129,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   parts.model = std::move(*loaded);
   FREEHOLD_ASSIGN(kv::Arena arena, kv::Arena::create(parts.block_bytes, plan.n_blocks));
   parts.arena = std::make_unique<kv::Arena>(std::move(arena));
+  FREEHOLD_ASSIGN(parts.store, open_store(model, parts));
   if (parts.model->predicts()) {
     FREEHOLD_ASSIGN(parts.predictor, make_predictor(parts, plan.context_tokens));
   }

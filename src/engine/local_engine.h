@@ -7,11 +7,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "engine/plan.h"
+#include "engine/prefix_store.h"
 #include "engine/sequence.h"
 #include "engine/speculation.h"
 #include "freehold/engine.h"
@@ -20,6 +22,7 @@
 #include "kv/block_cache.h"
 #include "models/model.h"
 #include "ops/machine.h"
+#include "scheduler/pace.h"
 #include "scheduler/scheduler.h"
 
 namespace freehold::engine {
@@ -37,6 +40,7 @@ class LocalEngine : public Engine {
     std::unique_ptr<Predictor> predictor;  // null: the model has none, or none is wanted
     ModelInfo info;
     EngineOptions options;
+    std::optional<PrefixStore> store;  // where the prefix cache outlives the engine
   };
 
   explicit LocalEngine(Parts parts);
@@ -59,12 +63,15 @@ class LocalEngine : public Engine {
   void run();
   bool take_in();  // false: time to stop
   void drop_cancelled();
+  scheduler::TenantId payer_of(const Request& request);
 
   // A step (step.cc).
   bool step();  // false: nothing to do until something changes
+  void make_way_for_waiting();
   void admit();
   void preempt(scheduler::SequenceId id);
   std::vector<scheduler::Running> describe_running() const;
+  void keep_pace(std::span<const scheduler::Turn> turns, uint64_t step_us);
   void begin_pass(std::span<const scheduler::Turn> turns);
   void settle(std::span<const scheduler::Turn> turns);
   bool settle_tokens(Sequence& sequence, size_t first_logits_row, const scheduler::Turn& turn,
@@ -83,6 +90,7 @@ class LocalEngine : public Engine {
   Parts parts_;
   kv::BlockCache cache_;
   scheduler::Scheduler scheduler_;
+  scheduler::Pace pace_;
   models::Pass pass_;
   Speculation speculation_;
   mutable std::mutex model_mutex_;  // held for a step; the model's buffers are one pass's at a time
@@ -91,7 +99,8 @@ class LocalEngine : public Engine {
   // The engine's thread only.
   std::deque<SequencePtr> waiting_;
   std::vector<SequencePtr> running_;
-  std::map<std::string, scheduler::TenantId> tenants_;
+  std::map<std::string, scheduler::TenantId> payers_;  // those seen lately
+  scheduler::TenantId next_payer_ = 1;
   uint64_t next_id_ = 1;
   uint64_t n_made_ = 0;  // tokens
 

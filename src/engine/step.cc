@@ -50,10 +50,24 @@ void LocalEngine::preempt(scheduler::SequenceId id) {
   waiting_.insert(place, std::move(sequence));
 }
 
+// Nobody waits because of a reader who is slow: who is paused gives way. What it has computed stays
+// in the prefix cache as long as there is room.
+void LocalEngine::make_way_for_waiting() {
+  const auto paused = [](const SequencePtr& sequence) { return sequence->controls->paused.load(); };
+  if (std::ranges::all_of(waiting_, paused)) return;
+  std::vector<scheduler::SequenceId> idle;
+  for (const SequencePtr& sequence : running_) {
+    if (paused(sequence)) idle.push_back(sequence->id);
+  }
+  for (const scheduler::SequenceId id : idle) preempt(id);
+}
+
 void LocalEngine::admit() {
+  make_way_for_waiting();
   std::vector<scheduler::Waiting> waiting;
   waiting.reserve(waiting_.size());
   for (const SequencePtr& sequence : waiting_) {
+    if (sequence->controls->paused) continue;
     waiting.push_back({.id = sequence->id,
                        .tenant = sequence->tenant,
                        .prompt_tokens = sequence->prompt_end,
@@ -94,7 +108,9 @@ bool LocalEngine::step() {
   begin_pass(plan.turns);
   parts_.model->forward(pass_);
   settle(plan.turns);
-  learn_costs(plan.turns, n_made_ - n_made, base::now_us() - begin_us);
+  const uint64_t pass_us = base::now_us() - begin_us;
+  keep_pace(plan.turns, pass_us);
+  learn_costs(plan.turns, n_made_ - n_made, pass_us);
   return true;
 }
 
@@ -111,6 +127,18 @@ void LocalEngine::learn_costs(std::span<const scheduler::Turn> turns, uint64_t n
     step.deepest = std::max(step.deepest, turn.n_drafts);
   }
   speculation_.learn(step);
+}
+
+void LocalEngine::keep_pace(std::span<const scheduler::Turn> turns, uint64_t step_us) {
+  uint32_t n_prompt = 0;
+  uint32_t n_others = 0;
+  for (const scheduler::Turn& turn : turns) {
+    const uint32_t n_answer = turn.makes_token ? turn.n_drafts + 1 : 0;
+    n_prompt += turn.n_tokens - n_answer;
+    if (turn.n_tokens == n_answer) ++n_others;
+  }
+  pace_.observe(n_prompt, n_others, step_us);
+  scheduler_.set_prompt_tokens_beside_decode(pace_.prompt_tokens());
 }
 
 void LocalEngine::begin_pass(std::span<const scheduler::Turn> turns) {

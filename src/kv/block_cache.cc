@@ -115,6 +115,57 @@ uint32_t BlockCache::n_exclusive(const BlockTable& table) const {
       table.blocks, [this](BlockId block) { return blocks_[block].n_users == 1; }));
 }
 
+std::vector<BlockCache::Kept> BlockCache::kept() const {
+  struct Order {
+    uint64_t newest_first;
+    uint32_t depth;
+    BlockId block;
+    auto operator<=>(const Order&) const = default;
+  };
+  std::vector<Order> order;
+  for (BlockId block = 0; block < counts_.total; ++block) {
+    if (blocks_[block].n_users > 0 || !tree_.contains(block)) continue;
+    uint32_t depth = 0;
+    for (BlockId up = tree_.parent(block); up != kNoBlock; up = tree_.parent(up)) ++depth;
+    // A parent is never idle for longer than its child.
+    order.push_back({UINT64_MAX - blocks_[block].idle_since, depth, block});
+  }
+  std::ranges::sort(order);
+  std::vector<Kept> out;
+  out.reserve(order.size());
+  for (const Order& one : order) {
+    out.push_back({.tenant = tenants_[tree_.tenant(one.block)].name,
+                   .parent = tree_.parent(one.block),
+                   .tokens = tree_.tokens(one.block),
+                   .block = one.block});
+  }
+  return out;
+}
+
+std::vector<BlockId> BlockCache::restore(std::span<const Kept> kept) {
+  std::vector<BlockId> blocks(kept.size(), kNoBlock);
+  if (!options_.reuse) return blocks;
+  std::vector<BlockTable> tables;  // keep the tenants while their blocks have no nodes yet
+  for (size_t i = 0; i < kept.size() && !free_.empty(); ++i) {
+    const Kept& one = kept[i];
+    const bool is_root = one.parent == kNoBlock;
+    if (!is_root && (one.parent >= i || blocks[one.parent] == kNoBlock)) continue;
+    tables.push_back(open(one.tenant));
+    const uint32_t tenant = tables.back().tenant;
+    const BlockId parent = is_root ? kNoBlock : blocks[one.parent];
+    const bool strange = !is_root && tree_.tenant(parent) != tenant;
+    if (strange || tree_.find(tenant, parent, one.tokens) != kNoBlock) continue;
+    blocks[i] = take();
+    tree_.insert(blocks[i], tenant, parent, one.tokens);
+    ++tenants_[tenant].n_nodes;
+  }
+  for (size_t i = kept.size(); i-- > 0;) {
+    if (blocks[i] != kNoBlock) drop(blocks[i]);
+  }
+  for (BlockTable& table : tables) close(table);
+  return blocks;
+}
+
 // A block for one new user, evicting if none is free; there must be one available.
 BlockId BlockCache::take() {
   if (free_.empty()) evict(choose_victim());

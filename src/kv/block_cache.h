@@ -39,6 +39,15 @@ class BlockCache {
     uint32_t free = 0;
   };
 
+  // A full block that outlives its users, for whoever keeps the cache elsewhere. `parent` is a
+  // block id in what kept() gives, an index into the list in what restore() takes.
+  struct Kept {
+    std::string_view tenant;
+    uint32_t parent = kNoBlock;
+    std::span<const TokenId> tokens;
+    BlockId block = kNoBlock;
+  };
+
   explicit BlockCache(const Options& options);
 
   // An empty table for a tenant. Every table must be closed.
@@ -66,6 +75,13 @@ class BlockCache {
   // Gives back blocks beyond n_tokens positions: drafts that were not accepted, room not used.
   // n_tokens must be no less than the shared part, which is final.
   void truncate(BlockTable& table, uint32_t n_tokens);
+
+  // The idle blocks, lately used ones first and parents before their children. Valid until the next
+  // change.
+  std::vector<Kept> kept() const;
+  // Makes them idle blocks again, in that order of use, as far as free blocks reach; returns which
+  // they are (kNoBlock: there was no room, or it is here already). Their bytes are the caller's.
+  std::vector<BlockId> restore(std::span<const Kept> kept);
 
   const Counts& counts() const { return counts_; }
   uint32_t available() const { return counts_.free + counts_.idle; }

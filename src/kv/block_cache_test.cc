@@ -336,5 +336,41 @@ TEST(BlockCache, HitsAreAsLongAsTheyCanBe) {
   }
 }
 
+// What one cache keeps another takes over, with the same order of use and the same tenants.
+TEST(BlockCache, KeptBlocksComeBackInAnotherCache) {
+  BlockCache first({.n_blocks = 30});
+  pass(first, "a", tokens(130));
+  pass(first, "b", tokens(70));
+  std::vector<TokenId> branch = tokens(130);
+  branch[70] = 999;
+  pass(first, "a", branch);
+  const auto kept = first.kept();
+  ASSERT_EQ(kept.size(), 8U);
+  std::vector<BlockCache::Kept> moved(kept.begin(), kept.end());
+  for (size_t i = 0; i < moved.size(); ++i) {
+    if (kept[i].parent == kNoBlock) continue;
+    const auto parent = std::ranges::find(kept, kept[i].parent, &BlockCache::Kept::block);
+    ASSERT_LT(parent - kept.begin(), static_cast<ptrdiff_t>(i)) << "parents come first";
+    moved[i].parent = static_cast<uint32_t>(parent - kept.begin());
+  }
+
+  BlockCache second({.n_blocks = 30});
+  const auto blocks = second.restore(moved);
+  EXPECT_EQ(std::ranges::count(blocks, kNoBlock), 0);
+  EXPECT_EQ(second.counts().idle, 8U);
+  EXPECT_TRUE(second.check({}).has_value());
+  EXPECT_EQ(pass(second, "a", tokens(130)), 128U);
+  EXPECT_EQ(pass(second, "a", branch), 128U);
+  EXPECT_EQ(pass(second, "b", tokens(70)), 64U);
+  EXPECT_EQ(pass(second, "c", tokens(70)), 0U);
+  EXPECT_EQ(std::ranges::count(second.restore(moved), kNoBlock), 8) << "they are here already";
+
+  BlockCache small({.n_blocks = 5});  // the lately used ones have room, with their parents
+  const auto some = small.restore(moved);
+  EXPECT_EQ(std::ranges::count(some, kNoBlock), 3);
+  EXPECT_TRUE(small.check({}).has_value());
+  EXPECT_EQ(pass(small, "a", branch), 128U);
+}
+
 }  // namespace
 }  // namespace freehold::kv

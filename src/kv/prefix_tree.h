@@ -35,6 +35,9 @@ class PrefixTree {
   BlockId parent(BlockId block) const { return nodes_[block].parent; }
   uint32_t tenant(BlockId block) const { return nodes_[block].tenant; }
   uint32_t n_children(BlockId block) const { return nodes_[block].n_children; }
+  std::span<const TokenId> tokens(BlockId block) const {
+    return std::span(tokens_).subspan(size_t{block} * kBlockTokens, kBlockTokens);
+  }
 
   // For tests: every link is where it should be.
   bool consistent() const;
@@ -51,9 +54,6 @@ class PrefixTree {
 
   uint64_t hash(uint32_t tenant, BlockId parent, std::span<const TokenId> tokens) const;
   BlockId& bucket(uint64_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
-  std::span<const TokenId> tokens(BlockId block) const {
-    return std::span(tokens_).subspan(size_t{block} * kBlockTokens, kBlockTokens);
-  }
 
   uint64_t hash_seed_;
   std::vector<Node> nodes_;       // by block id

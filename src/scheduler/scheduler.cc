@@ -113,6 +113,10 @@ Scheduler::Scheduler(const Limits& limits) : limits_(limits) {
   limits_.prompt_tokens_beside_decode = std::max(limits.prompt_tokens_beside_decode, 1U);
 }
 
+void Scheduler::set_prompt_tokens_beside_decode(uint32_t n) {
+  limits_.prompt_tokens_beside_decode = std::max(n, 1U);
+}
+
 bool Scheduler::fits(uint32_t prompt_tokens, uint32_t may_generate) const {
   const auto n_tokens = base::checked_add(prompt_tokens, may_generate);
   return n_tokens && kv::blocks_for(*n_tokens) <= limits_.total_blocks;

@@ -91,6 +91,9 @@ class Scheduler {
   // The next step of `running`, in order of admission. Charges each tenant for its tokens.
   Plan plan(std::span<const Running> running, uint32_t available_blocks);
 
+  // For the next plans: Limits::prompt_tokens_beside_decode (see pace.h).
+  void set_prompt_tokens_beside_decode(uint32_t n);
+
   // Tokens of this tenant so far, for tests and statistics; 0 for one not seen lately.
   uint64_t account(TenantId tenant) const;
 
