@@ -39,25 +39,17 @@ struct TileSums {
   float* at;
 };
 
-// Calls fn.operator()<M>(first token) for tiles of six tokens and then one for those left.
-template <class Fn>
+// No tile has more tokens.
+inline constexpr int kMaxTokens = 6;
+
+// Calls fn.operator()<M>(first token) for tiles of kTokens, and then one for the last six or fewer.
+template <int kTokens, class Fn>
 FREEHOLD_INLINE void for_each_tile(size_t n_tokens, Fn&& fn) {
   size_t t = 0;
-  for (; t + 6 <= n_tokens; t += 6) fn.template operator()<6>(t);
-  switch (n_tokens - t) {
-    case 5:
-      return fn.template operator()<5>(t);
-    case 4:
-      return fn.template operator()<4>(t);
-    case 3:
-      return fn.template operator()<3>(t);
-    case 2:
-      return fn.template operator()<2>(t);
-    case 1:
-      return fn.template operator()<1>(t);
-    default:
-      return;
-  }
+  for (; n_tokens - t > kMaxTokens; t += kTokens) fn.template operator()<kTokens>(t);
+  FREEHOLD_UNROLL(kMaxTokens, i, {
+    if (n_tokens - t == i + 1) fn.template operator()<i + 1>(t);
+  });
 }
 
 // Blocks [first, first + n) of a panel's rows, decoded.
@@ -79,8 +71,9 @@ __attribute__((noinline)) void column_by_tokens(const ColumnPlace& column,
 template <class L, class K>
 void column_by_all_tokens(const ColumnPlace& column, const uint8_t* const* tokens, size_t n_tokens,
                           float* const* out) {
-  for_each_tile(n_tokens,
-                [&]<int M>(size_t t) { column_by_tokens<L, K, M>(column, tokens + t, out + t); });
+  constexpr int kTokens = K::kSigned ? kMaxTokens : L::kTileTokens;
+  for_each_tile<kTokens>(
+      n_tokens, [&]<int M>(size_t t) { column_by_tokens<L, K, M>(column, tokens + t, out + t); });
 }
 
 template <class L, class F, int R, int M>
@@ -130,7 +123,7 @@ void float_product(const std::byte* panel_bytes, size_t k, const std::byte* cons
                    size_t n_tokens, float* const* out) {
   const auto* panel = reinterpret_cast<const uint8_t*>(panel_bytes);
   const auto* tokens = reinterpret_cast<const uint8_t* const*>(rows);
-  for_each_tile(n_tokens, [&]<int M>(size_t t) {
+  for_each_tile<kMaxTokens>(n_tokens, [&]<int M>(size_t t) {
     constexpr int kRegisters = M == 1 ? static_cast<int>(kPanelRows) / L::kRows : 2;
     floats_by_tokens<L, F, kRegisters, M>(panel, k, tokens + t, out + t);
   });

@@ -13,6 +13,7 @@ namespace freehold::kernels::avx512 {
 
 struct IntLanes {
   static constexpr int kRows = 16;
+  static constexpr int kTileTokens = 6;  // twelve sums hide the latency of their additions
   using Int = __m512i;
   using Float = __m512;
 
