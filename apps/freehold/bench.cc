@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "command.h"
 #include "engine_options.h"
+#include "expert_spread.h"
 #include "gguf/huggingface.h"
 #include "json_file.h"
 #include "machine_limits.h"
@@ -93,6 +94,9 @@ class Race {
     return to > from ? static_cast<double>(n) * 1e6 / static_cast<double>(to - from) : 0;
   }
 
+  // Of all requests together.
+  const Usage& usage() const { return usage_; }
+
  private:
   struct Lane {
     std::vector<uint64_t> times_us;
@@ -106,6 +110,10 @@ class Race {
       return;
     }
     if (event.error) error_ = event.error;
+    usage_.completion_tokens += event.usage.completion_tokens;
+    usage_.drafted_tokens += event.usage.drafted_tokens;
+    usage_.accepted_tokens += event.usage.accepted_tokens;
+    usage_.passes += event.usage.passes;
     if (lanes_[lane].times_us.empty()) lanes_[lane].times_us.push_back(now);
     ++n_finished_;
     done_.notify_all();
@@ -115,6 +123,7 @@ class Race {
   std::condition_variable done_;
   std::vector<Lane> lanes_;
   size_t n_finished_ = 0;
+  Usage usage_;
   std::optional<base::Error> error_;
   uint64_t start_us_ = 0;
 };
@@ -128,11 +137,18 @@ double median(std::vector<double> values) {
 struct Speeds {
   double prompt_tps = 0;
   double generate_tps = 0;
+  Usage usage;                          // of the generation that counted
+  std::optional<ExpertSpread> experts;  // likewise
+  double tokens_per_pass() const {
+    return usage.passes == 0 ? 0 : static_cast<double>(usage.completion_tokens) / usage.passes;
+  }
 };
 
 Result<Speeds> measure_speeds(Engine& engine, const BenchOptions& options) {
   std::vector<double> prompt;
   std::vector<double> generate;
+  Speeds speeds;
+  std::vector<std::vector<uint64_t>> experts_before;
   ProgressBar bar("bench");
   // The first round warms up and is not counted.
   for (uint32_t i = 0; i <= options.repeat; ++i) {
@@ -145,12 +161,17 @@ Result<Speeds> measure_speeds(Engine& engine, const BenchOptions& options) {
     bar.share((i + 0.5) / (options.repeat + 1), "generation");
     if (options.generate > 0) {
       Race race;
+      experts_before = engine.expert_tokens();
       FREEHOLD_TRY(
           race.run(engine, options.streams, std::max(1U, options.depth), options.generate + 1));
       if (i > 0) generate.push_back(race.generate_tps());
+      speeds.usage = race.usage();
     }
   }
-  return Speeds{median(prompt), median(generate)};
+  speeds.prompt_tps = median(prompt);
+  speeds.generate_tps = median(generate);
+  speeds.experts = expert_spread(experts_before, engine.expert_tokens());
+  return speeds;
 }
 
 CacheWidth width_of(const std::string& kv) {
@@ -170,11 +191,18 @@ struct Measured {
   double generate_share() const { return used_gbps() / limits.read_gbps; }
 };
 
-// Streams in one step share a reading of the weights, each reads its own cache.
-double bytes_per_token(const ModelFacts& facts, const BenchOptions& options) {
+// Streams in one step share a reading of the weights, but for experts that only some of them chose;
+// each reads its own cache. So do guesses that came true.
+double bytes_per_token(const ModelFacts& facts, const BenchOptions& options,
+                       double tokens_per_pass) {
   const uint64_t depth = options.depth + options.generate / 2;
   const auto cache = cache_bytes(facts.shape, width_of(options.engine.kv), depth);
-  return static_cast<double>(facts.active_bytes) / options.streams + static_cast<double>(cache);
+  const auto routed = static_cast<double>(facts.active_expert_bytes);
+  const double others = static_cast<double>(facts.active_bytes) - routed;
+  const double distinct = distinct_experts(facts.shape.experts, facts.shape.experts_used,
+                                           options.streams);  // times one token's
+  const double a_pass = (others + routed * distinct) / options.streams + static_cast<double>(cache);
+  return a_pass / std::max(1.0, tokens_per_pass);
 }
 
 void print(const Measured& measured, const ModelInfo& info, const BenchOptions& options) {
@@ -191,30 +219,49 @@ void print(const Measured& measured, const ModelInfo& info, const BenchOptions& 
                   fmt::format("{:.2f}", measured.limits.read_gbps),
                   fmt::format("{:.0f} %", 100 * measured.generate_share())});
   fmt::print("{}", table(rows, {1, 2, 3, 4}));
+  fmt::print("{:.1f} MB read a generated token\n", measured.bytes_per_token / 1e6);
+  const Speeds& speeds = measured.speeds;
+  if (speeds.usage.drafted_tokens > 0) {
+    fmt::print("{:.2f} tokens a pass, {} of {} drafts taken\n", speeds.tokens_per_pass(),
+               speeds.usage.accepted_tokens, speeds.usage.drafted_tokens);
+  }
+  if (speeds.experts) fmt::print("{}\n", describe(*speeds.experts));
 }
 
 Json as_json(const Measured& measured, const ModelInfo& info, const BenchOptions& options) {
-  return {{"model", info.name},
-          {"architecture", info.architecture},
-          {"isa", info.isa},
-          {"threads", info.threads},
-          {"kv", options.engine.kv},
-          {"prompt", options.prompt},
-          {"generate", options.generate},
-          {"depth", options.depth},
-          {"streams", options.streams},
-          {"repeat", options.repeat},
-          {"prompt_tps", measured.speeds.prompt_tps},
-          {"generate_tps", measured.speeds.generate_tps},
-          {"read_gbps", measured.limits.read_gbps},
-          {"int8_tops", measured.limits.int8_tops},
-          {"prompt_tops", measured.used_tops()},
-          {"generate_gbps", measured.used_gbps()},
-          {"prompt_share", measured.prompt_share()},
-          {"generate_share", measured.generate_share()},
-          {"bytes_per_token", measured.bytes_per_token},
-          {"ops_per_token", measured.ops_per_token},
-          {"weights_bytes", info.weights_bytes}};
+  const Speeds& speeds = measured.speeds;
+  Json out = {{"model", info.name},
+              {"architecture", info.architecture},
+              {"isa", info.isa},
+              {"threads", info.threads},
+              {"kv", options.engine.kv},
+              {"prompt", options.prompt},
+              {"generate", options.generate},
+              {"depth", options.depth},
+              {"streams", options.streams},
+              {"repeat", options.repeat},
+              {"prompt_tps", measured.speeds.prompt_tps},
+              {"generate_tps", measured.speeds.generate_tps},
+              {"read_gbps", measured.limits.read_gbps},
+              {"int8_tops", measured.limits.int8_tops},
+              {"prompt_tops", measured.used_tops()},
+              {"generate_gbps", measured.used_gbps()},
+              {"prompt_share", measured.prompt_share()},
+              {"generate_share", measured.generate_share()},
+              {"bytes_per_token", measured.bytes_per_token},
+              {"ops_per_token", measured.ops_per_token},
+              {"weights_bytes", info.weights_bytes},
+              {"tokens_per_pass", speeds.tokens_per_pass()},
+              {"drafted_tokens", speeds.usage.drafted_tokens},
+              {"accepted_tokens", speeds.usage.accepted_tokens}};
+  if (speeds.experts) {
+    out["experts"] = {{"per_layer", speeds.experts->n_experts},
+                      {"touched_share", speeds.experts->touched_share},
+                      {"tokens_least", speeds.experts->least},
+                      {"tokens_median", speeds.experts->median},
+                      {"tokens_most", speeds.experts->most}};
+  }
+  return out;
 }
 
 Status bench(BenchOptions options) {
@@ -234,7 +281,7 @@ Status bench(BenchOptions options) {
   Measured measured;
   measured.limits = measure_machine(isa, engine->info().threads);
   FREEHOLD_ASSIGN(measured.speeds, measure_speeds(*engine, options));
-  measured.bytes_per_token = bytes_per_token(facts, options);
+  measured.bytes_per_token = bytes_per_token(facts, options, measured.speeds.tokens_per_pass());
   measured.ops_per_token = 2.0 * static_cast<double>(facts.active_block_parameters);
   if (options.json) {
     fmt::print("{}\n", to_text(as_json(measured, engine->info(), options), 2));
@@ -248,6 +295,8 @@ Status bench(BenchOptions options) {
 
 void add_bench(CLI::App& app, Action& action) {
   auto options = std::make_shared<BenchOptions>();
+  // What it writes is noise, which repeats itself or doesn't: guesses would tell nothing.
+  options->engine.speculate = "off";
   CLI::App* command = app.add_subcommand("bench", "A model's speed, beside the machine's limits");
   add_engine_arguments(*command, options->engine);
   const auto count = [&](const char* name, uint32_t& into, const char* about) {

@@ -237,7 +237,10 @@ std::string describe(const Answer& answer) {
       usage.prompt_tokens, usage.cached_tokens, per_second(computed, usage.prompt_us),
       answer.first_token_us / 1000);
   if (usage.drafted_tokens > 0) {
-    text += fmt::format("; {} of {} drafts taken", usage.accepted_tokens, usage.drafted_tokens);
+    text += fmt::format("; {} of {} drafts taken ({:.0f} %), {:.2f} tokens a pass",
+                        usage.accepted_tokens, usage.drafted_tokens,
+                        100.0 * usage.accepted_tokens / usage.drafted_tokens,
+                        static_cast<double>(usage.completion_tokens) / usage.passes);
   }
   return text;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 
 #include "store.h"
 #include "text.h"
@@ -23,8 +24,27 @@ void add_engine_arguments(CLI::App& command, EngineArguments& arguments) {
                      "Longest sequence in tokens; default: the model's, or what fits");
   command.add_option("--batch", arguments.batch, "Tokens a step at most")
       ->check(CLI::Range(0, 65536));
+  command
+      .add_option("--speculate", arguments.speculate,
+                  "Tokens guessed ahead and verified together: auto (as many as pay), off, or "
+                  "how many. Never changes a result")
+      ->capture_default_str();
   command.add_flag("--no-panel-files", arguments.no_panel_files,
                    "Do not keep the prepared weights on disk for the next start");
+}
+
+base::Result<uint32_t> speculation_depth(const std::string& text) {
+  if (text == "auto") return EngineOptions::kAutomaticDepth;
+  if (text == "off") return 0;
+  constexpr uint32_t kMost = 64;
+  uint32_t depth = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), depth);
+  if (error != std::errc() || end != text.data() + text.size() || depth > kMost) {
+    return base::fail(
+        base::ErrorCode::kInvalidArgument,
+        "--speculate " + text + ": auto, off or a number up to " + std::to_string(kMost));
+  }
+  return depth;
 }
 
 base::Result<LoadingEngine> LoadingEngine::begin(const EngineArguments& arguments,
@@ -33,6 +53,7 @@ base::Result<LoadingEngine> LoadingEngine::begin(const EngineArguments& argument
   options.threads = arguments.threads;
   options.isa = arguments.isa;
   options.context_tokens = arguments.context;
+  FREEHOLD_ASSIGN(options.speculation_depth, speculation_depth(arguments.speculate));
   if (arguments.batch > 0) options.step_tokens = arguments.batch;
   if (arguments.kv == "f16") {
     options.kv = KvType::kF16;

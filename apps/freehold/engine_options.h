@@ -23,17 +23,22 @@ struct EngineArguments {
   std::string kv = "f16";
   uint32_t context = 0;
   uint32_t batch = 0;  // tokens a step; 0: the engine's own
+  std::string speculate = "auto";
   bool no_panel_files = false;
   bool verbose = false;  // the plan is told where standard error is not a terminal, too
 };
 
-// MODEL, --threads, --isa, --kv, --context, --batch and --no-panel-files.
+// MODEL, --threads, --isa, --kv, --context, --batch, --speculate and --no-panel-files.
 void add_engine_arguments(CLI::App& command, EngineArguments& arguments);
+
+// `auto`, `off` or a number of tokens to EngineOptions::speculation_depth. Errors:
+// kInvalidArgument.
+base::Result<uint32_t> speculation_depth(const std::string& text);
 
 // Engine options that tell the plan before loading, and show a bar as long as this lives.
 class LoadingEngine {
  public:
-  // Errors: kInvalidArgument (a cache type we don't have).
+  // Errors: kInvalidArgument (a cache type or speculation we don't have).
   static base::Result<LoadingEngine> begin(const EngineArguments& arguments,
                                            const std::filesystem::path& path,
                                            EngineOptions options);

@@ -1,6 +1,7 @@
 #include "model_facts.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/checked.h"
 
@@ -57,19 +58,20 @@ Result<uint64_t> cache_values(const Keys& keys, const ModelShape& shape,
 Result<ModelShape> read_shape(const gguf::Directory& directory, const std::string& architecture) {
   const Keys keys(directory.metadata(), architecture);
   ModelShape shape;
-  FREEHOLD_ASSIGN(shape.layers, keys.count("block_count", 0));
-  if (shape.layers > kMaxLayers) {
-    return base::fail(
-        base::ErrorCode::kBadFormat,
-        "block_count is " + std::to_string(shape.layers) + ", more than any model has");
+  FREEHOLD_ASSIGN(const uint64_t blocks, keys.count("block_count", 0));
+  FREEHOLD_ASSIGN(const uint64_t predicting, keys.count("nextn_predict_layers", 0));
+  if (blocks > kMaxLayers) {
+    return base::fail(base::ErrorCode::kBadFormat,
+                      "block_count is " + std::to_string(blocks) + ", more than any model has");
   }
+  shape.layers = blocks - std::min(blocks, predicting);
   FREEHOLD_ASSIGN(shape.hidden, keys.count("embedding_length", 0));
-  FREEHOLD_ASSIGN(const auto heads, keys.per_layer("attention.head_count", shape.layers, 0));
+  FREEHOLD_ASSIGN(const auto heads, keys.per_layer("attention.head_count", blocks, 0));
   shape.heads = heads.empty() ? 0 : *std::max_element(heads.begin(), heads.end());
-  FREEHOLD_ASSIGN(const auto kv_heads,
-                  keys.per_layer("attention.head_count_kv", shape.layers, shape.heads));
+  FREEHOLD_ASSIGN(auto kv_heads, keys.per_layer("attention.head_count_kv", blocks, shape.heads));
+  kv_heads.resize(shape.layers);
   shape.kv_heads = kv_heads.empty() ? 0 : *std::max_element(kv_heads.begin(), kv_heads.end());
-  FREEHOLD_ASSIGN(const auto inner, keys.per_layer("feed_forward_length", shape.layers, 0));
+  FREEHOLD_ASSIGN(const auto inner, keys.per_layer("feed_forward_length", blocks, 0));
   shape.feed_forward = inner.empty() ? 0 : *std::max_element(inner.begin(), inner.end());
   FREEHOLD_ASSIGN(shape.experts, keys.count("expert_count", 0));
   FREEHOLD_ASSIGN(shape.experts_used, keys.count("expert_used_count", 0));
@@ -81,6 +83,20 @@ Result<ModelShape> read_shape(const gguf::Directory& directory, const std::strin
   return shape;
 }
 
+bool is_routed(const gguf::Tensor& tensor, const ModelShape& shape) {
+  return shape.experts > 0 && tensor.name.find("_exps.") != std::string::npos;
+}
+
+// Of a layer that predicts further tokens, which an answer does not need.
+bool only_predicts(const gguf::Tensor& tensor, const ModelShape& shape) {
+  constexpr std::string_view kBlock = "blk.";
+  if (!tensor.name.starts_with(kBlock)) return false;
+  uint64_t layer = 0;
+  const char* from = tensor.name.data() + kBlock.size();
+  std::from_chars(from, tensor.name.data() + tensor.name.size(), layer);
+  return layer >= shape.layers;
+}
+
 // The share of a tensor that one token reads: a row of the embedding, the chosen experts.
 double share_read(const gguf::Directory& directory, const gguf::Tensor& tensor,
                   const ModelShape& shape) {
@@ -88,8 +104,8 @@ double share_read(const gguf::Directory& directory, const gguf::Tensor& tensor,
   if (tensor.name == "token_embd.weight" && !tied) {
     return 1.0 / static_cast<double>(std::max<uint64_t>(1, tensor.shape[1]));
   }
-  const bool routed = shape.experts > 0 && tensor.name.find("_exps.") != std::string::npos;
-  if (!routed) return 1;
+  if (only_predicts(tensor, shape)) return 0;
+  if (!is_routed(tensor, shape)) return 1;
   return static_cast<double>(shape.experts_used) / static_cast<double>(shape.experts);
 }
 
@@ -105,6 +121,7 @@ Result<ModelFacts> model_facts(const gguf::Directory& directory) {
   FREEHOLD_ASSIGN(facts.shape, read_shape(directory, facts.architecture));
   std::map<std::string, TypeFacts> types;
   double active_bytes = 0;
+  double active_expert_bytes = 0;
   double active_parameters = 0;
   double active_block_parameters = 0;
   for (const gguf::Tensor& tensor : directory.tensors()) {
@@ -114,6 +131,9 @@ Result<ModelFacts> model_facts(const gguf::Directory& directory) {
     type.bytes += tensor.n_bytes();
     const double share = share_read(directory, tensor, facts.shape);
     active_bytes += share * static_cast<double>(tensor.n_bytes());
+    if (is_routed(tensor, facts.shape)) {
+      active_expert_bytes += share * static_cast<double>(tensor.n_bytes());
+    }
     const double parameters = share * static_cast<double>(tensor.n_elements());
     active_parameters += parameters;
     const bool is_matrix = tensor.n_dims > 1 && tensor.name.starts_with("blk.");
@@ -126,6 +146,7 @@ Result<ModelFacts> model_facts(const gguf::Directory& directory) {
     facts.types.push_back(sums);
   }
   facts.active_bytes = static_cast<uint64_t>(active_bytes);
+  facts.active_expert_bytes = static_cast<uint64_t>(active_expert_bytes);
   facts.active_block_parameters = static_cast<uint64_t>(active_block_parameters);
   facts.active_parameters = static_cast<uint64_t>(active_parameters);
   std::sort(facts.types.begin(), facts.types.end(),

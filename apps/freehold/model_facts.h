@@ -22,7 +22,7 @@ struct TypeFacts {
 };
 
 struct ModelShape {
-  uint64_t layers = 0;
+  uint64_t layers = 0;  // without those that only predict further tokens
   uint64_t hidden = 0;
   uint64_t heads = 0;
   uint64_t kv_heads = 0;  // of the first layer
@@ -44,8 +44,9 @@ struct ModelFacts {
   uint64_t active_block_parameters =
       0;  // of those, in the layers: multiplied for each prompt token
   uint64_t weight_bytes = 0;
-  uint64_t active_bytes = 0;     // read for one token
-  std::vector<TypeFacts> types;  // most bytes first
+  uint64_t active_bytes = 0;         // read for one token
+  uint64_t active_expert_bytes = 0;  // of those, in experts that a router chose
+  std::vector<TypeFacts> types;      // most bytes first
 };
 
 // Errors: kBadFormat for a key of the wrong type, naming it.

@@ -31,6 +31,7 @@ struct ServeOptions {
   std::optional<int> threads;
   std::optional<uint32_t> context;
   std::optional<uint32_t> sequences;
+  std::optional<std::string> speculate;
   bool check = false;
 };
 
@@ -62,6 +63,9 @@ base::Result<server::ServeConfig> configuration(const ServeOptions& options) {
   if (options.threads) config.engine.threads = *options.threads;
   if (options.context) config.engine.context_tokens = *options.context;
   if (options.sequences) config.engine.max_sequences = *options.sequences;
+  if (options.speculate) {
+    FREEHOLD_ASSIGN(config.engine.speculation_depth, speculation_depth(*options.speculate));
+  }
   config.engine.panel_folder = panel_folder();
   FREEHOLD_ASSIGN(config.ledger, ledger_file(config.ledger));
   FREEHOLD_TRY(server::check_config(config));
@@ -106,6 +110,8 @@ void add_serve(CLI::App& app, Action& action) {
   command->add_option("--threads", options->threads, "Default: physical cores");
   command->add_option("--context", options->context, "Longest sequence in tokens");
   command->add_option("--sequences", options->sequences, "Requests that run at once");
+  command->add_option("--speculate", options->speculate,
+                      "Tokens guessed ahead: auto, off or how many; default auto");
   command->add_flag("--check", options->check, "Only say whether the configuration is good");
   command->footer(
       "Example:\n  freehold serve --model smollm2\n  freehold serve --config /etc/freehold.toml");

@@ -113,6 +113,21 @@ Status take_kv(const toml::node& value, KvType& kv) {
   return {};
 }
 
+Status take_speculation(const toml::node& value, uint32_t& depth) {
+  const auto word = value.value_exact<std::string>();
+  const auto number = value.value_exact<int64_t>();
+  if (word == "auto") {
+    depth = EngineOptions::kAutomaticDepth;
+  } else if (word == "off") {
+    depth = 0;
+  } else if (number && *number >= 0 && *number <= 64) {
+    depth = static_cast<uint32_t>(*number);
+  } else {
+    return wrong("\"auto\", \"off\" or a whole number from 0 to 64");
+  }
+  return {};
+}
+
 Takers engine_takers(EngineOptions& engine) {
   constexpr int64_t kMost = int64_t{1} << 30;
   return {{"threads", number(engine.threads, 0, 4096)},
@@ -122,7 +137,9 @@ Takers engine_takers(EngineOptions& engine) {
           {"sequences", number(engine.max_sequences, 1, 65'536)},
           {"step_tokens", number(engine.step_tokens, 1, 65'536)},
           {"memory_bytes", number(engine.memory_limit_bytes, 0, INT64_MAX)},
-          {"speculation", number(engine.speculation_depth, 0, 64)}};
+          {"speculation", [&engine](const toml::node& value) {
+             return take_speculation(value, engine.speculation_depth);
+           }}};
 }
 
 Status take_models(const toml::node& value, std::vector<ServedModel>& models) {
