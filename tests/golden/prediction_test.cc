@@ -29,7 +29,9 @@ class Pair {
   explicit Pair(const std::filesystem::path& path)
       : machine_(kernels::available_isas().back(), 2), directory_(gguf::open_model(path)) {
     EXPECT_TRUE(directory_.has_value());
-    auto model = models::load_model(*directory_, machine_, {}, /*with_prediction=*/true);
+    models::LoadOptions how;
+    how.with_prediction = true;
+    auto model = models::load_model(*directory_, machine_, how);
     EXPECT_TRUE(model.has_value()) << (model ? "" : model.error().message);
     model_ = std::move(*model);
     EXPECT_TRUE(model_->predicts());
