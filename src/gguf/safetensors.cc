@@ -20,8 +20,8 @@ using base::Status;
 
 namespace {
 
-constexpr uint64_t kMaxHeaderBytes = 16u << 20;
-constexpr size_t kMaxFileTensors = 131072;
+constexpr uint64_t kMaxHeaderBytes = 8u << 20;
+constexpr size_t kMaxFileTensors = 65536;
 constexpr size_t kMaxShapeDims = 8;
 
 struct DtypeInfo {
@@ -285,7 +285,7 @@ Result<std::vector<SafeTensor>> parse_safetensors(std::span<const std::byte> byt
   if (length > reader.remaining()) return reader.ended("header");
   if (length > kMaxHeaderBytes) {
     return base::fail(ErrorCode::kLimitExceeded,
-                      "header of " + std::to_string(length) + " bytes exceeds the limit of 16 MiB");
+                      "header of " + std::to_string(length) + " bytes exceeds the limit of 8 MiB");
   }
   const std::string_view header = *reader.take_text(length);
   if (!header.starts_with('{')) {

@@ -48,7 +48,7 @@ struct SafeTensor {
 };
 
 // The tensors of one file, in the order of their bytes. Errors: kBadFormat and kUnsupported
-// (dtype), naming the tensor; kLimitExceeded (header over 16 MiB, tensors over 131072).
+// (dtype), naming the tensor; kLimitExceeded (header over 8 MiB, more than 65536 tensors).
 base::Result<std::vector<SafeTensor>> parse_safetensors(std::span<const std::byte> bytes);
 
 // All the tensors of a folder: model.safetensors, or the files that model.safetensors.index.json
