@@ -90,13 +90,15 @@ void quantised_product(const std::byte* panel_bytes, size_t k, const std::byte* 
   const auto* panel = reinterpret_cast<const uint8_t*>(panel_bytes);
   const auto* tokens = reinterpret_cast<const uint8_t* const*>(rows);
   constexpr int kAllRows = static_cast<int>(kPanelRows) / L::kRows;
-  // Decoding more than one at a time pays only where many tokens share it.
-  constexpr size_t kDirect = F::kElements == 32 ? 3 : 2;
-  if (n_tokens <= kDirect) {
-    if (n_tokens >= 2) direct_product<L, F, 2, 2>(panel, k, tokens, out);
-    const size_t t = n_tokens / 2 * 2;
-    if (t < n_tokens) direct_product<L, F, kAllRows, 1>(panel, k, tokens + t, out + t);
-    return;
+  // Few tokens don't pay for a column, the fewer the harder their codes are to decode.
+  if (n_tokens == 1) return direct_product<L, F, kAllRows, 1>(panel, k, tokens, out);
+  if (n_tokens == 2) return direct_product<L, F, 2, 2>(panel, k, tokens, out);
+  if constexpr (F::kElements == 32) {
+    if (n_tokens == 3) {
+      direct_product<L, F, 2, 2>(panel, k, tokens, out);
+      return direct_product<L, F, kAllRows, 1>(panel, k, tokens + 2, out + 2);
+    }
+    if (n_tokens == 4) return direct_product<L, F, 2, 4>(panel, k, tokens, out);
   }
   constexpr size_t kColumnBytes = kColumnBlocks * 32 / F::kElements * F::kBytes * kPanelRows;
   DecodedBlock column[kColumnBlocks];
