@@ -97,6 +97,22 @@ TEST_F(FactsTest, LatentAttentionKeepsOneRowALayer) {
   EXPECT_EQ(model_facts(directory)->shape.cache_values_per_token, 2 * 576);
 }
 
+TEST_F(FactsTest, LayersThatPredictKeepNoCache) {
+  gguf::Metadata keys = metadata();
+  keys.set("toy.nextn_predict_layers", {uint64_t{1}});
+  const auto directory = gguf::Directory::open(model(keys)).value();
+  EXPECT_EQ(model_facts(directory)->shape.cache_values_per_token, 2 * (16 + 16));
+}
+
+// The engine's formula: six rows of the hidden size and of the widest matrix for each token, the
+// logits of sixteen sequences twice.
+TEST_F(FactsTest, ScratchIsWhatTheEnginePlans) {
+  const auto directory = gguf::Directory::open(model(metadata())).value();
+  const ModelFacts facts = model_facts(directory).value();
+  EXPECT_EQ(facts.shape.widest, 128);
+  EXPECT_EQ(scratch_bytes(facts.shape, 512), 4 * (512 * 6 * (64 + 128) + 2 * 16 * 100));
+}
+
 TEST_F(FactsTest, AbsurdKeysAreErrors) {
   gguf::Metadata keys = metadata();
   keys.set("toy.block_count", {uint64_t{1} << 40});

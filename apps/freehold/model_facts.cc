@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 
 #include "base/checked.h"
 
@@ -38,7 +39,7 @@ class Keys {
 // What a token leaves in the cache: a key and a value a KV head, or one latent row where there is
 // latent attention.
 Result<uint64_t> cache_values(const Keys& keys, const ModelShape& shape,
-                              const std::vector<uint64_t>& kv_heads) {
+                              std::span<const uint64_t> kv_heads) {
   const uint64_t head = shape.heads > 0 ? shape.hidden / shape.heads : 0;
   FREEHOLD_ASSIGN(const uint64_t latent, keys.count("attention.kv_lora_rank", 0));
   FREEHOLD_ASSIGN(const uint64_t rotated, keys.count("rope.dimension_count", head));
@@ -78,6 +79,10 @@ Result<ModelShape> read_shape(const gguf::Directory& directory, const std::strin
   FREEHOLD_ASSIGN(shape.context, keys.count("context_length", 0));
   if (const auto* embedding = directory.find("token_embd.weight")) {
     shape.vocabulary = embedding->shape[1];
+  }
+  for (const gguf::Tensor& tensor : directory.tensors()) {
+    if (tensor.n_dims < 2 || !tensor.name.starts_with("blk.")) continue;
+    shape.widest = std::max({shape.widest, tensor.shape[0], tensor.shape[1]});
   }
   FREEHOLD_ASSIGN(shape.cache_values_per_token, cache_values(keys, shape, kv_heads));
   return shape;
@@ -171,10 +176,9 @@ uint64_t cache_bytes(const ModelShape& shape, CacheWidth width, uint64_t tokens)
 }
 
 uint64_t scratch_bytes(const ModelShape& shape, uint64_t tokens) {
-  const uint64_t attention = shape.heads > 0 ? 4 * shape.hidden : shape.hidden;
-  const uint64_t inner = 2 * shape.feed_forward;
-  const uint64_t per_token = (4 * shape.hidden + attention + inner) * sizeof(float);
-  return per_token * tokens + shape.vocabulary * sizeof(float) * 16;
+  constexpr uint64_t kSequences = 16;
+  const uint64_t a_token = 6 * shape.hidden + 6 * shape.widest;
+  return sizeof(float) * (a_token * tokens + 2 * kSequences * shape.vocabulary);
 }
 
 uint64_t fitting_context(const ModelFacts& facts, CacheWidth width, uint64_t available_bytes) {

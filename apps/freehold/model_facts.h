@@ -31,7 +31,9 @@ struct ModelShape {
   uint64_t experts_used = 0;
   uint64_t context = 0;  // as trained
   uint64_t vocabulary = 0;
-  // Numbers that a token leaves in the cache, over all layers.
+  uint64_t widest = 0;  // the longest row that a layer's matrix takes or makes
+  // Numbers that a token leaves in the cache, over all layers but those that predict further
+  // tokens.
   uint64_t cache_values_per_token = 0;
 };
 
@@ -54,7 +56,7 @@ base::Result<ModelFacts> model_facts(const gguf::Directory& directory);
 
 enum class CacheWidth { kF16, kF32, kQ8_0 };
 uint64_t cache_bytes(const ModelShape& shape, CacheWidth width, uint64_t tokens);
-// Working memory of a step of `tokens`, roughly.
+// Working memory of a step of `tokens`, as the engine plans it for its usual sixteen sequences.
 uint64_t scratch_bytes(const ModelShape& shape, uint64_t tokens);
 // The longest context whose cache fits into what `available_bytes` leaves beside the weights, at
 // most the trained one; 0 when not even the weights fit.

@@ -1,3 +1,4 @@
+// The product of FP8 panels with eight rows in a register.
 #include "kernels/fp8.h"
 
 #include <immintrin.h>
