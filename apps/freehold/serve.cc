@@ -31,6 +31,8 @@ struct ServeOptions {
   std::optional<int> threads;
   std::optional<uint32_t> context;
   std::optional<uint32_t> sequences;
+  std::optional<uint32_t> max_stall_ms;
+  std::optional<std::string> prefix_folder;
   std::optional<std::string> speculate;
   bool check = false;
 };
@@ -63,6 +65,8 @@ base::Result<server::ServeConfig> configuration(const ServeOptions& options) {
   if (options.threads) config.engine.threads = *options.threads;
   if (options.context) config.engine.context_tokens = *options.context;
   if (options.sequences) config.engine.max_sequences = *options.sequences;
+  if (options.max_stall_ms) config.engine.max_stall_ms = *options.max_stall_ms;
+  if (options.prefix_folder) config.engine.prefix_folder = *options.prefix_folder;
   if (options.speculate) {
     FREEHOLD_ASSIGN(config.engine.speculation_depth, speculation_depth(*options.speculate));
   }
@@ -110,6 +114,12 @@ void add_serve(CLI::App& app, Action& action) {
   command->add_option("--threads", options->threads, "Default: physical cores");
   command->add_option("--context", options->context, "Longest sequence in tokens");
   command->add_option("--sequences", options->sequences, "Requests that run at once");
+  command->add_option("--max-stall-ms", options->max_stall_ms,
+                      "How long a long prompt may keep others waiting, a step; default 200");
+  command
+      ->add_option("--prefix-folder", options->prefix_folder,
+                   "Keeps the prefix cache here between two starts")
+      ->type_name("FOLDER");
   command->add_option("--speculate", options->speculate,
                       "Tokens guessed ahead: auto, off or how many; default auto");
   command->add_flag("--check", options->check, "Only say whether the configuration is good");

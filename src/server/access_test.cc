@@ -25,6 +25,23 @@ TEST(Access, EveryRouteIsClosedWithoutAKey) {
   EXPECT_EQ(n_public, 2U) << "only /health says anything to strangers";
 }
 
+TEST(Access, TheOpenApiDocumentHasEveryRouteAndNoOther) {
+  TestServer server;
+  const Json document = Client(server.port()).call("GET", "/openapi.json").json();
+  ASSERT_TRUE(document.contains("paths"));
+  for (const Route& route : routes()) {
+    std::string path = route.path;
+    if (path.ends_with("*")) path.replace(path.size() - 1, 1, "{model}");
+    std::string method = route.method;
+    for (char& c : method) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    ASSERT_TRUE(document["paths"].contains(path)) << path;
+    ASSERT_TRUE(document["paths"][path].contains(method)) << path;
+    const bool open = document["paths"][path][method].contains("security");
+    EXPECT_EQ(open, route.policy == Policy::kPublic) << path;
+  }
+  EXPECT_EQ(document["paths"].size(), routes().size());
+}
+
 TEST(Access, StrangersLearnNoPaths) {
   TestServer server({.demand_keys = true});
   EXPECT_EQ(Client(server.port()).call("GET", "/no/such/path").status, 401U);

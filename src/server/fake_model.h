@@ -16,6 +16,7 @@ struct FakeOptions {
   uint64_t step_us = 0;
   uint32_t context = 4096;
   uint32_t max_running = 16;
+  chat::Format format = chat::Format::kHermes;
   std::string error = {};  // not empty: every request ends in this error after one token
 };
 
@@ -73,7 +74,7 @@ class FakeModel : public Model {
   std::string_view piece(TokenId id, bool special) const override;
   bool is_control(TokenId id) const override { return id == kFakeEnd; }
   std::span<const TokenId> end_ids() const override { return end_ids_; }
-  chat::Format format() const override { return chat::Format::kHermes; }
+  chat::Format format() const override { return format_; }
   const chat::ThinkingControl& thinking() const override { return thinking_; }
 
  private:
@@ -81,6 +82,7 @@ class FakeModel : public Model {
   std::vector<TokenId> end_ids_ = {kFakeEnd};
   std::string fingerprint_ = "fp_fake";
   chat::ThinkingControl thinking_;
+  chat::Format format_;
   FakeEngine engine_;
 };
 

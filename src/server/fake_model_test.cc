@@ -161,9 +161,12 @@ void FakeEngine::loop() {
       };
       wake_.wait_for(lock, std::chrono::milliseconds(20), live);
       if (stopping_ && waiting_.empty() && running_.empty()) return;
-      while (!waiting_.empty() && running_.size() < options_.max_running) {
+      auto n_live = static_cast<uint64_t>(
+          std::ranges::count_if(running_, [](const auto& r) { return !r->paused.load(); }));
+      while (!waiting_.empty() && n_live < options_.max_running) {
         running_.push_back(std::move(waiting_.front()));
         waiting_.pop_front();
+        ++n_live;
       }
       if (stopping_) {
         for (const auto& r : running_) r->cancelled = true;
@@ -237,7 +240,7 @@ bool FakeEngine::step(Running& running) {
 }
 
 FakeModel::FakeModel(FakeOptions options)
-    : vocabulary_(fake_vocabulary()), engine_(std::move(options)) {
+    : vocabulary_(fake_vocabulary()), format_(options.format), engine_(std::move(options)) {
   thinking_.supported = true;
   thinking_.can_enable = true;
   thinking_.can_disable = true;

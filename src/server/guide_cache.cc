@@ -3,71 +3,15 @@
 
 #include <algorithm>
 
+#include "server/call_grammar.h"
 #include "server/gbnf.h"
 #include "server/json_schema.h"
-#include "server/tool_frame.h"
 
 namespace freehold::server {
 namespace {
 
 using Expr = GrammarBuilder::Expr;
 using base::Result;
-
-// Template text, in which the vocabulary's markers stand as themselves.
-Expr marked(GrammarBuilder& builder, const TokenTrie& trie, std::string_view text) {
-  std::vector<Expr> parts;
-  while (!text.empty()) {
-    size_t open = text.find('<');
-    const size_t close = open == std::string_view::npos ? open : text.find('>', open);
-    if (close == std::string_view::npos) {
-      parts.push_back(builder.text(text));
-      break;
-    }
-    const std::string_view marker = text.substr(open, close + 1 - open);
-    parts.push_back(builder.text(text.substr(0, open)));
-    const bool known = trie.control(std::string(marker)) >= 0;
-    parts.push_back(known ? builder.special(marker) : builder.text(marker));
-    text.remove_prefix(close + 1);
-  }
-  return builder.sequence(std::move(parts));
-}
-
-struct CallGrammar {
-  GrammarBuilder& builder;
-  JsonGrammar& json;
-  const TokenTrie& trie;
-  const ToolFrame& frame;
-
-  Result<Expr> calls(const Spec& spec, bool opened) {
-    std::vector<Expr> options;
-    for (const auto& tool : spec.tools) {
-      const bool wanted =
-          spec.tool_choice.kind != ToolChoice::Kind::kNamed || tool.name == spec.tool_choice.name;
-      if (!wanted) continue;
-      auto arguments = schema_expr(tool.parameters, builder, json);
-      if (!arguments && tool.strict) {
-        return base::in_context("tool `" + tool.name + "`", arguments.error());
-      }
-      // Without `strict` the schema is advice where it can't be followed to the letter.
-      const Expr body = arguments ? *arguments : json.object();
-      options.push_back(
-          builder.sequence({builder.text(tool.name), marked(builder, trie, frame.name_end), body}));
-    }
-    const Expr call = builder.shared(
-        builder.sequence({marked(builder, trie, frame.call_begin), builder.any_of(options),
-                          marked(builder, trie, frame.call_end)}));
-    std::vector<Expr> parts;
-    if (!opened) parts.push_back(marked(builder, trie, frame.open));
-    parts.push_back(call);
-    // After its first call an opened group may go on only where a closing marker ends it.
-    if (spec.parallel_tool_calls && (!opened || !frame.close.empty())) {
-      const Expr more = builder.sequence({marked(builder, trie, frame.between), call});
-      parts.push_back(builder.repeat(more, 0, 63));
-    }
-    parts.push_back(marked(builder, trie, frame.close));
-    return builder.sequence(std::move(parts));
-  }
-};
 
 Result<Grammar> grammar_of(const Spec& spec, const TokenTrie& trie, const ToolFrame* frame,
                            bool only_calls) {
@@ -83,8 +27,8 @@ Result<Grammar> grammar_of(const Spec& spec, const TokenTrie& trie, const ToolFr
   }
   if (frame != nullptr) {
     const bool chosen = spec.tool_choice.kind == ToolChoice::Kind::kAuto;
-    CallGrammar calls{builder, json, trie, *frame};
-    FREEHOLD_ASSIGN(const Expr expr, calls.calls(spec, chosen && only_calls));
+    CallGrammar calls(builder, json, trie, *frame);
+    FREEHOLD_ASSIGN(const Expr expr, calls.compile(spec, chosen && only_calls));
     options.push_back(expr);
   }
   return builder.finish(builder.any_of(std::move(options)));
@@ -116,6 +60,11 @@ bool wants_calls(const Spec& spec) {
 
 }  // namespace
 
+std::optional<ToolFrame> GuideCache::frame_of(const Model& model) {
+  const auto words = trie(model);
+  return tool_frame(model.format(), [&](std::string_view text) { return words->find(text) >= 0; });
+}
+
 std::shared_ptr<const TokenTrie> GuideCache::trie(const Model& model) {
   const std::lock_guard lock(mutex_);
   if (!trie_) trie_ = std::make_shared<TokenTrie>(model);
@@ -126,7 +75,7 @@ ApiResult<std::shared_ptr<Guide>> GuideCache::guide(const Spec& spec, const Mode
                                                     bool only_calls) {
   const bool calls =
       only_calls || (!spec.tools.empty() && spec.tool_choice.kind != ToolChoice::Kind::kNone);
-  const auto frame = calls ? tool_frame(model.format()) : std::nullopt;
+  const auto frame = calls ? frame_of(model) : std::nullopt;
   if (calls && !frame) {
     return std::unexpected(invalid_field(
         "tools",
@@ -176,7 +125,7 @@ ApiResult<std::shared_ptr<Constraint>> GuideCache::constraint(const Spec& spec, 
   }
   options.trie = trie(model);
   if (strict) {
-    options.trigger = tool_frame(model.format())->open;
+    options.trigger = frame_of(model)->open;
     if (options.trigger.empty()) {
       return std::unexpected(invalid_field(
           "tools", "strict tools of this model's format need tool_choice required or a name"));

@@ -4,11 +4,13 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "server/api_error.h"
 #include "server/guided_answer.h"
 #include "server/spec.h"
+#include "server/tool_frame.h"
 
 namespace freehold::server {
 
@@ -24,6 +26,7 @@ class GuideCache {
   static constexpr size_t kGuides = 64;
 
   std::shared_ptr<const TokenTrie> trie(const Model& model);
+  std::optional<ToolFrame> frame_of(const Model& model);
   ApiResult<std::shared_ptr<Guide>> guide(const Spec& spec, const Model& model, bool only_calls);
 
   std::mutex mutex_;

@@ -234,5 +234,30 @@ TEST(Hostile, IdleAndHalfOpenConnectionsCostLittle) {
   EXPECT_EQ(server.service().metrics().connections.load(), 0U);
 }
 
+// An engine that hangs in a step is seen from outside, and so is its coming back.
+TEST(Hostile, WatchdogTellsOfAnEngineThatMakesNoSteps) {
+  Limits limits;
+  limits.watchdog_s = 1;
+  TestServer server({.model = {.step_us = 2'500'000}, .limits = limits});
+  const auto health = [&] { return Client(server.port()).call("GET", "/health"); };
+  EXPECT_EQ(health().status, 200U);
+  std::thread asker([&] {
+    post(server.port(), "/v1/chat/completions", say("x", {{"max_tokens", 1}}));
+  });
+  unsigned worst = 200;
+  std::string why;
+  for (int i = 0; i < 200 && worst == 200; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const auto reply = health();
+    worst = std::max(worst, reply.status);
+    why = reply.body;
+  }
+  EXPECT_EQ(worst, 503U);
+  EXPECT_NE(why.find("no progress"), std::string::npos) << why;
+  asker.join();
+  EXPECT_TRUE(server.quiet());
+  EXPECT_EQ(health().status, 200U);
+}
+
 }  // namespace
 }  // namespace freehold::server

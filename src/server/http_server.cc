@@ -1,6 +1,9 @@
 // Owns the listening socket, the threads, the table of open connections and their end.
 #include "server/http_server.h"
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -23,6 +26,8 @@ namespace {
 using asio::awaitable;
 using asio::ip::tcp;
 constexpr auto kValue = asio::as_tuple(asio::use_awaitable);
+// After so many connections at once their memory goes back to the system when most have left.
+constexpr size_t kCrowd = 64;
 
 class AsioServer : public HttpServer {
  public:
@@ -69,6 +74,7 @@ class AsioServer : public HttpServer {
   uint16_t port_ = 0;
   std::mutex mutex_;
   std::list<Open> open_;
+  size_t most_open_ = 0;  // since memory was given back
 };
 
 base::Status AsioServer::load_certificates() {
@@ -153,6 +159,7 @@ awaitable<void> AsioServer::serve_socket(tcp::socket socket) {
   {
     const std::lock_guard lock(mutex_);
     place = open_.insert(open_.end(), {executor, channel});
+    most_open_ = std::max(most_open_, open_.size());
   }
   try {
     co_await serve(channel, context_);
@@ -162,6 +169,9 @@ awaitable<void> AsioServer::serve_socket(tcp::socket socket) {
   context_.metrics.connections.fetch_sub(1);
   const std::lock_guard lock(mutex_);
   open_.erase(place);
+  if (most_open_ < kCrowd || open_.size() > most_open_ / 4) co_return;
+  most_open_ = open_.size();
+  asio::post(workers_, [] { malloc_trim(0); });
 }
 
 size_t AsioServer::n_open() {

@@ -76,6 +76,7 @@ ApiResult<void> Job::submit_all() {
     request.logprobs = spec.logprobs;
     request.top_logprobs = spec.top_logprobs;
     request.tenant = parts_.tenant;
+    request.payer = parts_.payer;
     request.constraint = prompt.constraint;
     request.on_event = [self = shared_from_this(), i](const Event& event) {
       self->on_event(i, event);

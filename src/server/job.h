@@ -32,6 +32,7 @@ struct JobParts {
   Admission::Slot slot;
   ledger::UsageStart usage;  // its request_id names the job
   std::string tenant;
+  std::string payer;
   ledger::Ledger* ledger = nullptr;  // none: nothing is recorded
   Metrics* metrics = nullptr;
   Limits limits;

@@ -3,6 +3,7 @@
 #include "server/model_pool.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace freehold::server {
 namespace {
@@ -22,6 +23,8 @@ void ModelPool::set_sources(std::vector<Source> sources) {
     Place place;
     const std::string name = source.name;
     if (const auto old = places_.find(name); old != places_.end()) place = std::move(old->second);
+    // What a loaded model has taken is known better than what its file says.
+    if (place.model) source.bytes = std::max(source.bytes, place.source.bytes);
     place.source = std::move(source);
     places.emplace(name, std::move(place));
   }
@@ -46,22 +49,26 @@ std::vector<std::pair<std::string, std::shared_ptr<Model>>> ModelPool::loaded() 
   return out;
 }
 
-std::vector<std::shared_ptr<Model>> ModelPool::make_room(uint64_t bytes) {
-  std::vector<std::shared_ptr<Model>> dropped;
-  if (budget_bytes_ == 0) return dropped;
-  while (true) {
-    uint64_t used = bytes;
-    Place* oldest = nullptr;
-    for (auto& [name, place] : places_) {
-      if (!place.model) continue;
-      used += place.source.bytes;
-      const bool idle = place.model.use_count() == 1;
-      if (idle && (oldest == nullptr || place.used < oldest->used)) oldest = &place;
-    }
-    if (used <= budget_bytes_ || oldest == nullptr) return dropped;
-    dropped.push_back(std::move(oldest->model));
-    oldest->model = nullptr;
+bool ModelPool::make_room(uint64_t bytes, std::vector<std::shared_ptr<Model>>& dropped) {
+  if (budget_bytes_ == 0) return true;
+  std::vector<Place*> idle;
+  uint64_t n_loaded = 0;
+  uint64_t used = bytes;
+  for (auto& [name, place] : places_) {
+    if (!place.model) continue;
+    ++n_loaded;
+    used += place.source.bytes;
+    if (place.model.use_count() == 1) idle.push_back(&place);
   }
+  std::ranges::sort(idle, {}, &Place::used);
+  size_t n_drop = 0;
+  for (; used > budget_bytes_ && n_drop < idle.size(); ++n_drop) {
+    used -= idle[n_drop]->source.bytes;
+  }
+  // One that is larger than all there is may still be loaded alone.
+  if (used > budget_bytes_ && n_drop < n_loaded) return false;
+  for (size_t i = 0; i < n_drop; ++i) dropped.push_back(std::exchange(idle[i]->model, nullptr));
+  return true;
 }
 
 ApiResult<std::shared_ptr<Model>> ModelPool::acquire(std::string_view name) {
@@ -88,9 +95,11 @@ ApiResult<std::shared_ptr<Model>> ModelPool::acquire(std::string_view name) {
   if (found->second.model) return found->second.model;
   const bool busy = std::ranges::any_of(places_, [](const auto& p) { return p.second.loading; });
   if (busy) return std::unexpected(come_back("another model is being loaded"));
+  if (!make_room(found->second.source.bytes, dropped)) {
+    return std::unexpected(come_back("other models are in use and leave no room for this one"));
+  }
   found->second.loading = true;
   load = found->second.source.load;
-  dropped = make_room(found->second.source.bytes);
   lock.unlock();
   dropped.clear();
   auto model = load();
@@ -98,7 +107,13 @@ ApiResult<std::shared_ptr<Model>> ModelPool::acquire(std::string_view name) {
   found = places_.find(name);
   if (found != places_.end()) {
     found->second.loading = false;
-    if (model) found->second.model = *model;
+    if (model) {
+      found->second.model = *model;
+      // What it has taken, with its cache: more than its file said.
+      const ModelInfo& info = (*model)->engine().info();
+      const uint64_t bytes = info.weights_bytes + info.kv_bytes + info.scratch_bytes;
+      found->second.source.bytes = std::max(found->second.source.bytes, bytes);
+    }
   }
   loaded_.notify_all();
   if (!model) return std::unexpected(come_back("the model can't be loaded now"));

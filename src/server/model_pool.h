@@ -39,9 +39,10 @@ class ModelPool : public Models {
     uint64_t used = 0;  // turn of the last use
   };
 
-  // Drops idle models until `bytes` more fit, or none is left to drop. The models themselves are
-  // handed out, to be destroyed without the lock.
-  std::vector<std::shared_ptr<Model>> make_room(uint64_t bytes);
+  // Drops idle models, the least used first, until `bytes` more fit; false, and nothing dropped,
+  // when those in use leave too little. The models are handed out, to be destroyed without the
+  // lock.
+  bool make_room(uint64_t bytes, std::vector<std::shared_ptr<Model>>& dropped);
 
   std::mutex mutex_;
   std::condition_variable loaded_;

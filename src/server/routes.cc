@@ -7,6 +7,7 @@
 #include "server/openai_chat.h"
 #include "server/openai_completions.h"
 #include "server/openai_responses.h"
+#include "server/openapi.h"
 #include "server/service.h"
 #include "server/text_routes.h"
 
@@ -111,6 +112,13 @@ Reply metrics(Service& service, const Caller& /*caller*/, const Route& /*route*/
   return reply;
 }
 
+Reply openapi(Service& /*service*/, const Caller& /*caller*/, const Route& /*route*/,
+              const std::string& /*path*/, const std::string& /*body*/) {
+  Reply reply;
+  reply.body = kOpenApiDocument;
+  return reply;
+}
+
 constexpr auto kOpenAi = Dialect::kOpenAi;
 constexpr auto kDeepSeek = Dialect::kDeepSeek;
 constexpr auto kAnthropic = Dialect::kAnthropic;
@@ -138,6 +146,7 @@ constexpr std::array kRoutes = {
     Route{"GET", "/health", Policy::kPublic, kOpenAi, health},
     Route{"GET", "/v1/health", Policy::kPublic, kOpenAi, health},
     Route{"GET", "/metrics", kKey, kOpenAi, metrics},
+    Route{"GET", "/openapi.json", kKey, kOpenAi, openapi},
 };
 
 }  // namespace

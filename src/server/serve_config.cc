@@ -136,6 +136,8 @@ Takers engine_takers(EngineOptions& engine) {
           {"context", number(engine.context_tokens, 0, kMost)},
           {"sequences", number(engine.max_sequences, 1, 65'536)},
           {"step_tokens", number(engine.step_tokens, 1, 65'536)},
+          {"max_stall_ms", number(engine.max_stall_ms, 0, 600'000)},
+          {"prefix_folder", text(engine.prefix_folder)},
           {"memory_bytes", number(engine.memory_limit_bytes, 0, INT64_MAX)},
           {"speculation", [&engine](const toml::node& value) {
              return take_speculation(value, engine.speculation_depth);
@@ -201,6 +203,14 @@ Status check_config(const ServeConfig& config) {
   if (config.models.empty()) {
     return fail(ErrorCode::kInvalidArgument,
                 "no model is named; give --model NAME=PATH or [[models]] in the configuration");
+  }
+  if (config.http.certificate_file.empty() != config.http.key_file.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "TLS needs both a certificate and a key");
+  }
+  for (const std::string& file : {config.http.certificate_file, config.http.key_file}) {
+    if (!file.empty() && !std::filesystem::exists(file)) {
+      return fail(ErrorCode::kNotFound, fmt::format("there is no certificate or key {}", file));
+    }
   }
   std::set<std::string> names;
   for (const auto& model : config.models) {

@@ -224,6 +224,7 @@ Reply Service::start(const Caller& caller, const Route& route, Spec spec,
                  .route = route.path,
                  .prompt_tokens = prepared->prompt_tokens};
   parts.tenant = tenant_of(caller.key, spec.user);
+  parts.payer = caller.key.id;  // however many users it speaks for
   parts.model = std::move(*model);
   parts.spec = std::move(spec);
   parts.prompts = std::move(prepared->prompts);

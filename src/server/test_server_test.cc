@@ -5,12 +5,16 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <map>
+#include <sstream>
 
 namespace freehold::server {
 
@@ -187,10 +191,37 @@ Json say(const std::string& text, Json extra) {
 
 namespace {
 
+// "NAME=NUMBER NAME=NUMBER ...", as tests/server/fake_server.py writes it.
+TestOptions wanted_options(const std::string& text) {
+  TestOptions options;
+  std::map<std::string, std::function<void(uint32_t)>> takers = {
+      {"step_us", [&](uint32_t n) { options.model.step_us = n; }},
+      {"max_running", [&](uint32_t n) { options.model.max_running = n; }},
+      {"context", [&](uint32_t n) { options.model.context = n; }},
+      {"header_s", [&](uint32_t n) { options.limits.header_s = n; }},
+      {"slow_reader_s", [&](uint32_t n) { options.limits.slow_reader_s = n; }},
+      {"requests", [&](uint32_t n) { options.limits.requests = n; }}};
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    const size_t equals = word.find('=');
+    const auto taker = takers.find(word.substr(0, equals));
+    if (equals == std::string::npos) continue;
+    EXPECT_NE(taker, takers.end()) << word;
+    if (taker != takers.end())
+      taker->second(static_cast<uint32_t>(std::stoul(word.substr(equals + 1))));
+  }
+  return options;
+}
+
 // Not a test by itself: what tests/server drives with real clients.
 TEST(FakeServer, ServesUntilStandardInputEnds) {
-  if (std::getenv("FREEHOLD_FAKE_SERVER") == nullptr) GTEST_SKIP() << "nobody asked for a server";
-  TestServer server;
+  const char* wanted = std::getenv("FREEHOLD_FAKE_SERVER");
+  if (wanted == nullptr) GTEST_SKIP() << "nobody asked for a server";
+  rlimit descriptors{};
+  getrlimit(RLIMIT_NOFILE, &descriptors);
+  descriptors.rlim_cur = descriptors.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &descriptors);
+  TestServer server(wanted_options(wanted));
   std::printf("port %d\n", server.port());
   std::fflush(stdout);
   char byte = 0;
