@@ -156,10 +156,19 @@ Status write_tensor(const Tensor& tensor, Type to, gguf::Writer& writer, base::T
   return {};
 }
 
+// Programs that read GGUF expect numbers in F32 and refuse others; a configuration's JSON has them
+// in decimal, and most decimals would need F64.
+gguf::Value as_f32(gguf::Value value) {
+  auto* number = std::get_if<double>(&value.data);
+  const double most = std::numeric_limits<float>::max();
+  if (number != nullptr && std::abs(*number) <= most) *number = static_cast<float>(*number);
+  return value;
+}
+
 gguf::Metadata output_metadata(const gguf::Directory& model, quant::Mix mix) {
   gguf::Metadata out;
   for (const auto& [key, value] : model.metadata().all()) {
-    if (!key.starts_with("split.")) out.set(key, value);
+    if (!key.starts_with("split.")) out.set(key, as_f32(value));
   }
   out.set("general.file_type", {static_cast<uint64_t>(mix)});
   out.set("general.quantization_version", {uint64_t{2}});

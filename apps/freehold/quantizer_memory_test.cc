@@ -174,6 +174,7 @@ TEST(QuantizerMemory, Fp8BecomesCodeTimesScale) {
   const auto source = gguf::open_model(folder.path());
   const auto out = gguf::open_model(folder.path() / "out.gguf");
   ASSERT_TRUE(source.has_value() && out.has_value());
+  EXPECT_EQ(out->metadata().number("llama.attention.layer_norm_rms_epsilon").value(), 1e-5F);
   for (const char* name : {"blk.0.ffn_down_exps.weight", "blk.0.attn_q.weight"}) {
     const gguf::Tensor& from = *source->find(name);
     const gguf::Tensor& to = *out->find(name);
