@@ -139,7 +139,7 @@ Takers engine_takers(EngineOptions& engine) {
           {"max_stall_ms", number(engine.max_stall_ms, 0, 600'000)},
           {"prefix_folder", text(engine.prefix_folder)},
           {"memory_bytes", number(engine.memory_limit_bytes, 0, INT64_MAX)},
-          {"speculation", [&engine](const toml::node& value) {
+          {"speculate", [&engine](const toml::node& value) {
              return take_speculation(value, engine.speculation_depth);
            }}};
 }

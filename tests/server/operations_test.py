@@ -64,7 +64,7 @@ class Operations(unittest.TestCase):
         settings = {"host": '"127.0.0.1"', "port": "0", "certificate": '""', "key": '""',
                     "ledger": f'"{self.home.path}/l.db"'}
         engine = {"threads": "1", "context": "64", "sequences": "2", "max_stall_ms": "100",
-                  "prefix_folder": f'"{self.home.path}/prefix"'}
+                  "prefix_folder": f'"{self.home.path}/prefix"', "speculate": '"off"'}
         elsewhere = {"help", "config", "check", "model"}  # [[models]]
         known = {name.replace("_", "-") for name in [*settings, *engine]} | elsewhere
         self.assertEqual(flags - known, set(), "flags without a setting in the file")
