@@ -14,11 +14,11 @@
 #include <string>
 
 #include "base/file.h"
-#include "base/random.h"
 
 namespace freehold::engine {
 namespace {
 
+using base::Checksum;
 using base::ErrorCode;
 using base::fail;
 
@@ -27,38 +27,6 @@ constexpr uint64_t kMaxTenant = 4096;
 using Header = std::array<uint64_t, 8>;  // magic, digest, bytes of a block, records, checksum
 constexpr size_t kHeaderBytes = sizeof(Header);
 constexpr size_t kTokenBytes = kv::kBlockTokens * sizeof(TokenId);
-
-// Four chains side by side, so that the processor need not wait for one. Not against forgers: who
-// writes into the folder owns the server.
-class Checksum {
- public:
-  void add(std::span<const std::byte> bytes) {
-    size_ += bytes.size();
-    size_t i = 0;
-    for (; i + 32 <= bytes.size(); i += 32) {
-      uint64_t words[4];
-      std::memcpy(words, bytes.data() + i, sizeof words);
-      for (size_t lane = 0; lane < 4; ++lane) {
-        lanes_[lane] = base::mix64(lanes_[lane] ^ words[lane]) + lane;
-      }
-    }
-    for (; i < bytes.size(); ++i) {
-      lanes_[i % 4] = base::mix64(lanes_[i % 4] ^ std::to_integer<uint64_t>(bytes[i]));
-    }
-  }
-  PrefixDigest digest() const {
-    PrefixDigest out{};
-    uint64_t all = size_;
-    for (const uint64_t lane : lanes_) all = base::mix64(all ^ lane);
-    for (size_t i = 0; i < out.size(); ++i) out[i] = base::mix64(all + lanes_[i] * (2 * i + 1));
-    return out;
-  }
-  uint64_t value() const { return digest()[0]; }
-
- private:
-  std::array<uint64_t, 4> lanes_ = {1, 2, 3, 4};
-  uint64_t size_ = 0;
-};
 
 template <typename T>
 std::span<const std::byte> bytes_of(const T& value) {

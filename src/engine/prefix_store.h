@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "base/checksum.h"
 #include "base/result.h"
 #include "kv/arena.h"
 #include "kv/block_cache.h"
@@ -21,7 +22,7 @@
 namespace freehold::engine {
 
 // Of a model's files and all else that decides the bits of a block.
-using PrefixDigest = std::array<uint64_t, 4>;
+using PrefixDigest = base::Checksum::Digest;
 
 // Reads every byte of the files, in order, once. Errors: those of the files.
 base::Result<PrefixDigest> prefix_digest(std::span<const std::filesystem::path> files,
