@@ -39,6 +39,7 @@ class Writer::File {
   bool is_open() const { return stream_ != nullptr; }
 
   Status write(std::span<const std::byte> bytes) {
+    if (bytes.empty()) return {};  // whose pointer may be null, which fwrite may not get
     if (std::fwrite(bytes.data(), 1, bytes.size(), stream_) == bytes.size()) return {};
     return failed("write");
   }
