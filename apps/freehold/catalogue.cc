@@ -10,11 +10,13 @@ using base::ErrorCode;
 using base::fail;
 using base::Result;
 
+// Nothing that leads out of a folder, and nothing that pip would take for an option.
 bool is_repository_part(std::string_view text) {
-  return !text.empty() && text[0] != '.' && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-           c == '_' || c == '-';
-  });
+  return !text.empty() && text[0] != '.' && text[0] != '-' &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  c == '.' || c == '_' || c == '-';
+         });
 }
 
 bool is_requirement(std::string_view text) {

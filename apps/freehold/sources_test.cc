@@ -36,7 +36,9 @@ TEST(Sources, MalformedOnesAreRefused) {
   for (const char* text :
        {"", "hf:", "hf:a", "hf:a/", "hf:../b", "hf:a/b/../../c", "hf:a/b//c", "pypi:x",
         "pypi:--target==1", "pypi:x==", "pypi:x==1 --index", "ftp://a/b", "a"}) {
-    EXPECT_EQ(parse_source(text).error().code, base::ErrorCode::kInvalidArgument) << text;
+    const auto source = parse_source(text);
+    ASSERT_FALSE(source) << text;
+    EXPECT_EQ(source.error().code, base::ErrorCode::kInvalidArgument) << text;
   }
 }
 
