@@ -133,7 +133,7 @@ TEST_P(MatmulTest, AnyIsaAndAnyNumberOfTokensGiveTheReferenceBits) {
   const std::vector<float> expected = c.run(Isa::kScalar, 0, kTokens);
   for (const float x : expected) ASSERT_TRUE(std::isfinite(x));
   for (const Isa isa : available_isas()) {
-    for (const size_t count : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 23}) {
+    for (const size_t count : {1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U, 9U, 10U, 11U, 23U}) {
       for (size_t first = 0; first + count <= kTokens; first += count) {
         const std::vector<float> got = c.run(isa, first, count);
         ASSERT_EQ(std::memcmp(got.data(), &expected[first * kPanelRows], got.size() * 4), 0)
