@@ -28,7 +28,8 @@ struct Half {
     EXPECT_TRUE(cache.reserve(table, static_cast<uint32_t>(ids.size())));
     for (size_t i = 0; i < table.blocks.size(); ++i) {
       for (size_t layer = 0; layer < kLayers.size(); ++layer) {
-        const int mark = static_cast<int>(ids[i * kv::kBlockTokens] + tenant[0] + 7 * layer) % 256;
+        const auto id = static_cast<size_t>(ids[i * kv::kBlockTokens]);
+        const auto mark = static_cast<int>((id + static_cast<size_t>(tenant[0]) + 7 * layer) % 256);
         std::byte* bytes = arena.address(layer, table.blocks[i]);
         for (size_t j = 0; j < kLayers[layer] && i < n_cached / kv::kBlockTokens; ++j) {
           EXPECT_EQ(std::to_integer<int>(bytes[j]), mark);
