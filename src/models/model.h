@@ -153,7 +153,4 @@ class Model {
 base::Result<std::unique_ptr<Model>> load_model(const gguf::Directory& directory,
                                                 ops::Machine& machine, LoadOptions options = {});
 
-// The architectures that load_model knows.
-std::vector<std::string_view> architectures();
-
 }  // namespace freehold::models

@@ -23,12 +23,6 @@ constexpr std::array kFamilies = {
 
 }  // namespace
 
-std::vector<std::string_view> architectures() {
-  std::vector<std::string_view> names;
-  for (const Entry& entry : kFamilies) names.push_back(entry.architecture);
-  return names;
-}
-
 base::Result<std::unique_ptr<Model>> load_model(const gguf::Directory& directory,
                                                 ops::Machine& machine, LoadOptions options) {
   Loader loader(directory, machine, std::move(options));
