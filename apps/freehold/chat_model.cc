@@ -96,6 +96,7 @@ Result<Answer> ChatModel::answer(const Json& conversation, const AnswerOptions& 
 
   chat::OutputOptions output;
   output.format = model_->format();
+  output.calls = chat::CallReading::kNever;
   output.prompt_tail = prompt.tail;
   chat::OutputParser parser(std::move(output));
   tokenizer::Utf8Stream text;

@@ -125,15 +125,19 @@ struct OutputParser::State {
             options.make_id ? options.make_id
                             : [](int32_t index) { return "call_" + std::to_string(index); },
             nullptr),
-        triggers(triggers_of(options.format, schemas)) {
+        triggers(options.calls == CallReading::kNever ? std::vector<Trigger>{}
+                                                      : triggers_of(options.format, schemas)) {
     const bool mistral = format == Format::kMistral;
     think = mistral ? "[THINK]" : "<think>";
     end_think = mistral ? "[/THINK]" : "</think>";
-    // Reasoning and content look for the same: what begins calls, then the end of thinking, then
-    // the ends of an answer.
+    // What begins calls, then the end of thinking, then the ends of an answer.
     for (const Trigger& trigger : triggers) markers.push_back(trigger.marker);
     markers.push_back(end_think);
     for (std::string& end : ends_of(format)) markers.push_back(std::move(end));
+    calls_in_content = options.calls != CallReading::kNever;
+    if (options.calls == CallReading::kAfterReasoning) calls_in_reasoning = false;
+    in_reasoning.assign(markers.begin() + (calls_in_reasoning ? 0 : std::ssize(triggers)),
+                        markers.end());
     if (format == Format::kHarmony) {
       mode = Mode::kHarmony;
       harmony.emplace(options.prompt_tail);
@@ -158,6 +162,9 @@ struct OutputParser::State {
   Sink sink;
   std::vector<Trigger> triggers;
   Markers markers;
+  Markers in_reasoning;  // those of them that count there: all, or from end_think on
+  bool calls_in_reasoning = true;
+  bool calls_in_content = true;
   std::string think;
   std::string end_think;
   Mode mode = Mode::kStart;
@@ -200,7 +207,7 @@ bool OutputParser::State::start(bool final) {
   if (match == Match::kYes) {
     in.erase(0, first + think.size());
     mode = Mode::kReasoning;
-  } else if (format == Format::kLlama3 && rest.starts_with('{')) {
+  } else if (calls_in_content && format == Format::kLlama3 && rest.starts_with('{')) {
     reader = llama_calls(schemas, false);
     mode = Mode::kCalls;
   } else {
@@ -241,10 +248,11 @@ bool OutputParser::State::text(bool final) {
     if (match == Match::kYes) in.erase(0, first + think.size());
   }
   std::string piece;
-  const int marker = take_until(in, markers, final, piece);
+  const Markers& looked_for = mode == Mode::kReasoning ? in_reasoning : markers;
+  const int marker = take_until(in, looked_for, final, piece);
   emit(piece);
   if (marker < 0) return final && in.empty() && !held.empty();
-  found(static_cast<size_t>(marker));
+  found(static_cast<size_t>(marker) + markers.size() - looked_for.size());
   return true;
 }
 

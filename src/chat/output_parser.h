@@ -34,8 +34,17 @@ struct OutputEvent {
   bool operator==(const OutputEvent&) const = default;
 };
 
+// Where markers of tool calls are read as such; elsewhere they are text. Has no say in harmony,
+// whose calls have a channel of their own.
+enum class CallReading {
+  kAnywhere,        // models also call from within their reasoning
+  kAfterReasoning,  // for answers bound to a grammar, which begins where the reasoning was closed
+  kNever,           // nobody offered a tool
+};
+
 struct OutputOptions {
   Format format = Format::kGeneric;
+  CallReading calls = CallReading::kAnywhere;
   // The request's tools as the API has them ([{"type":"function","function":{...}}]); null: none.
   // Names tell calls from ordinary JSON, schemas tell strings from numbers in the XML formats.
   const nlohmann::ordered_json* tools = nullptr;  // read by the constructor only

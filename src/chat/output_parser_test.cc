@@ -389,6 +389,27 @@ TEST(OutputParser, NoiseGivesTheSameEventsInAnyPieces) {
   }
 }
 
+TEST(OutputParser, ReadsCallsOnlyWhereTheyAreExpected) {
+  const std::string call = "<tool_call>{\"name\": \"f\"}</tool_call>";
+  const std::string output = "a" + call + "</think>b" + call;
+  const auto read = [&](CallReading calls) {
+    OutputOptions options;
+    options.format = Format::kHermes;
+    options.calls = calls;
+    options.prompt_tail = "<think>";
+    OutputParser parser(std::move(options));
+    std::vector<OutputEvent> events;
+    parser.feed(output, events);
+    parser.finish(events);
+    return shown(events);
+  };
+  const std::string made = " f call_0\narguments 0|{}|\nend 0\n";
+  EXPECT_EQ(read(CallReading::kNever), "reasoning|a" + call + "|\ncontent|b" + call + "|\n");
+  EXPECT_EQ(read(CallReading::kAfterReasoning),
+            "reasoning|a" + call + "|\ncontent|b|\nstart 0" + made);
+  EXPECT_TRUE(read(CallReading::kAnywhere).starts_with("reasoning|a|\nstart 0" + made));
+}
+
 TEST(OutputParser, CountsCallsAndKnowsWhenItThinks) {
   OutputOptions options;
   options.format = Format::kHermes;

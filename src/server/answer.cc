@@ -24,18 +24,27 @@ size_t overlap(std::string_view text, std::string_view stop) {
   return 0;
 }
 
+// Calls that nobody offered are text; a grammar binds only what follows the reasoning.
+chat::CallReading call_reading(const Spec& spec) {
+  using Choice = ToolChoice::Kind;
+  const Choice choice = spec.tool_choice.kind;
+  if (spec.tools.empty() || choice == Choice::kNone) return chat::CallReading::kNever;
+  const bool bound = choice != Choice::kAuto || spec.format.kind != ResponseFormat::Kind::kText;
+  return bound ? chat::CallReading::kAfterReasoning : chat::CallReading::kAnywhere;
+}
+
 }  // namespace
 
 Answer::Answer(const Spec& spec, const Model& model, std::string_view tail, std::string id_prefix)
     : model_(model), stop_(spec.stop), logprobs_(spec.logprobs) {
   if (!spec.chat) return;
-  const auto tools = spec.conversation.find("tools");
   chat::OutputOptions options;
   options.format = model.format();
-  options.tools =
-      tools != spec.conversation.end() && spec.tool_choice.kind != ToolChoice::Kind::kNone
-          ? &*tools
-          : nullptr;
+  options.calls = call_reading(spec);
+  const auto tools = spec.conversation.find("tools");
+  if (options.calls != chat::CallReading::kNever && tools != spec.conversation.end()) {
+    options.tools = &*tools;
+  }
   options.prompt_tail = std::string(tail);
   options.make_id = [prefix = std::move(id_prefix)](int32_t index) {
     return prefix + std::to_string(index);

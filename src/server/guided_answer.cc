@@ -38,6 +38,12 @@ void GuidedAnswer::begin_answer() {
   phase_ = thought_ > 0 ? Phase::kGap : Phase::kGrammar;
 }
 
+void GuidedAnswer::begin_call() {
+  state_ = options_.guide->start();
+  phase_ = Phase::kGrammar;
+  begun_ = true;
+}
+
 void GuidedAnswer::forbid_ends(std::span<float> logits) const {
   for (const TokenId id : options_.trie->ends()) logits[static_cast<size_t>(id)] = kNever;
 }
@@ -84,7 +90,9 @@ void GuidedAnswer::accept(TokenId token) {
       return;
     case Phase::kThinking:
       ++thought_;
-      if (ends_with(options_.think_end)) {
+      if (ends_with(options_.trigger)) {  // a call from within the reasoning
+        begin_call();
+      } else if (ends_with(options_.think_end)) {
         begin_answer();
       } else if (options_.budget != 0 && thought_ >= options_.budget &&
                  !options_.budget_end.empty()) {
@@ -93,9 +101,7 @@ void GuidedAnswer::accept(TokenId token) {
       return;
     case Phase::kFree:
       if (ends_with(options_.trigger)) {
-        state_ = options_.guide->start();
-        phase_ = Phase::kGrammar;
-        begun_ = true;
+        begin_call();
       } else if (options_.may_think && !begun_ && ends_with(options_.think_start)) {
         phase_ = Phase::kThinking;
       }

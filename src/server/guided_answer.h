@@ -36,6 +36,7 @@ class GuidedAnswer : public Constraint {
   bool ends_with(const std::string& text) const { return !text.empty() && tail_.ends_with(text); }
   void forbid_ends(std::span<float> logits) const;
   void begin_answer();
+  void begin_call();
 
   GuidedOptions options_;
   Phase phase_;

@@ -55,6 +55,64 @@ TEST(Structured, ThinkingIsFreeAndTheAnswerIsBound) {
   EXPECT_EQ(body["choices"][0]["message"]["content"], R"({"a":1})");
 }
 
+// A call's marker binds nothing where no call can be: in thinking, in a string of the answer.
+TEST(Structured, MarkersOfCallsInThinkingAndInStringsAreText) {
+  TestServer server;
+  Json extra{{"thinking", {{"type", "enabled"}}}, {"response_format", {{"type", "json_object"}}}};
+  const std::string answer = R"({"a":"<tool_call>"})";
+  const auto message = [&](const std::string& said) {
+    return post(server.port(), "/v1/chat/completions", say(said, extra))
+        .json()["choices"][0]["message"];
+  };
+  const Json formatted = message("so <tool_call> then</think>" + answer);
+  EXPECT_EQ(formatted["reasoning_content"], "so <tool_call> then");
+  EXPECT_EQ(formatted["content"], answer);
+
+  extra.erase("response_format");
+  const Json free = message("so</think>write <tool_call>{}</tool_call>");
+  EXPECT_EQ(free["content"], "write <tool_call>{}</tool_call>");
+  EXPECT_FALSE(free.contains("tool_calls"));
+
+  extra["tools"] = Json::array(
+      {{{"type", "function"}, {"function", {{"name", "move"}, {"parameters", kPoint}}}}});
+  extra["tool_choice"] = "required";
+  extra["parallel_tool_calls"] = false;
+  extra["seed"] = 3;
+  const Json called = message("so <tool_call> then</think>no");
+  EXPECT_EQ(called["reasoning_content"], "so <tool_call> then");
+  ASSERT_TRUE(called.contains("tool_calls")) << called.dump();
+  const std::string arguments = called["tool_calls"][0]["function"]["arguments"];
+  EXPECT_EQ(Json::parse(arguments).size(), 3U);
+}
+
+// A model may open its thinking itself, and say there whatever it likes.
+TEST(Structured, ThinkingThatTheModelOpensIsFreeToo) {
+  TestServer server;
+  int thought = 0;
+  for (int seed = 0; seed < 300; ++seed) {
+    const Json extra{{"seed", seed}, {"response_format", schema_format(kPoint)}};
+    const Json message = post(server.port(), "/v1/chat/completions", say("x", extra))
+                             .json()["choices"][0]["message"];
+    const Json value = Json::parse(message["content"].get<std::string>(), nullptr, false);
+    EXPECT_EQ(value.size(), 3U) << seed << message.dump();
+    thought += message.contains("reasoning_content") ? 1 : 0;
+  }
+  EXPECT_GT(thought, 0);
+}
+
+TEST(Structured, StrictCallsFromWithinThinkingAreBoundToo) {
+  TestServer server;
+  const Json tool{{"type", "function"},
+                  {"function", {{"name", "move"}, {"strict", true}, {"parameters", kPoint}}}};
+  const Json extra{{"thinking", {{"type", "enabled"}}}, {"tools", Json::array({tool})}};
+  const Json message =
+      post(server.port(), "/v1/chat/completions", say("well <tool_call>wrong", extra))
+          .json()["choices"][0]["message"];
+  ASSERT_TRUE(message.contains("tool_calls")) << message.dump();
+  const std::string arguments = message["tool_calls"][0]["function"]["arguments"];
+  EXPECT_EQ(Json::parse(arguments).size(), 3U);
+}
+
 TEST(Structured, ReasoningBudgetClosesTheThinking) {
   TestServer server;
   const Json extra{{"thinking", {{"type", "enabled"}, {"budget_tokens", 5}}}};
