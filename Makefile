@@ -44,8 +44,8 @@ format: developer  ## Rewrite every source file in the project's format
 	clang-format -i $(SOURCES)
 
 tidy: developer  ## clang-tidy on every source file, and the checks of tests/tidy
-	cmake --preset clang -D CMAKE_EXPORT_COMPILE_COMMANDS=ON
-	git ls-files 'src/*.cc' 'apps/*.cc' | xargs -P $(JOBS) -n 4 clang-tidy-19 -p build/clang --quiet
+	cmake --preset tidy
+	git ls-files 'src/*.cc' 'apps/*.cc' | xargs -P $(JOBS) -n 4 clang-tidy-19 -p build/tidy --quiet
 	python3 tests/tidy/tidy.py .
 
 bench: release  ## Measure MODEL beside the machine's own limits

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,16 +23,20 @@ class Checksum {
   void add(std::span<const std::byte> bytes) {
     size_ += bytes.size();
     size_t i = 0;
-    // Four chains side by side, so that the processor need not wait for one.
-    for (; i + 32 <= bytes.size(); i += 32) {
-      uint64_t words[4];
-      std::memcpy(words, bytes.data() + i, sizeof words);
-      for (size_t lane = 0; lane < 4; ++lane) {
-        lanes_[lane] = mix64(lanes_[lane] ^ words[lane]) + lane;
+    // Each step is a bijection of its lane, so one changed word always changes it. Eight lanes side
+    // by side, so that the processor waits for memory and not for a product.
+    std::array<uint64_t, kLanes> lanes = lanes_;
+    for (; i + sizeof lanes <= bytes.size(); i += sizeof lanes) {
+      std::array<uint64_t, kLanes> words;
+      std::memcpy(words.data(), bytes.data() + i, sizeof words);
+      for (size_t lane = 0; lane < kLanes; ++lane) {
+        lanes[lane] = std::rotl((lanes[lane] ^ words[lane]) * kFactor, 29) + kStep;
       }
     }
+    lanes_ = lanes;
     for (; i < bytes.size(); ++i) {
-      lanes_[i % 4] = mix64(lanes_[i % 4] ^ std::to_integer<uint64_t>(bytes[i]));
+      uint64_t& lane = lanes_[i % kLanes];
+      lane = mix64(lane ^ std::to_integer<uint64_t>(bytes[i]));
     }
   }
   void add(std::string_view text) { add(std::as_bytes(std::span(text))); }
@@ -41,13 +46,18 @@ class Checksum {
     Digest out{};
     uint64_t all = size_;
     for (const uint64_t lane : lanes_) all = mix64(all ^ lane);
-    for (size_t i = 0; i < out.size(); ++i) out[i] = mix64(all + lanes_[i] * (2 * i + 1));
+    for (size_t i = 0; i < out.size(); ++i) {
+      out[i] = mix64(all + (2 * i + 1) * mix64(lanes_[i] + mix64(lanes_[i + out.size()])));
+    }
     return out;
   }
   uint64_t value() const { return digest()[0]; }
 
  private:
-  std::array<uint64_t, 4> lanes_ = {1, 2, 3, 4};
+  static constexpr size_t kLanes = 8;
+  static constexpr uint64_t kFactor = 0x9E3779B97F4A7C15U;  // odd, its bits without a pattern
+  static constexpr uint64_t kStep = 0xD1B54A32D192ED03U;    // keeps zeros from staying zeros
+  std::array<uint64_t, kLanes> lanes_ = {1, 2, 3, 4, 5, 6, 7, 8};
   uint64_t size_ = 0;
 };
 
