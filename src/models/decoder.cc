@@ -28,7 +28,7 @@ base::Status Decoder::bind_attention(Loader& loader, std::string_view ffn_norm) 
     FREEHOLD_ASSIGN(layer.attention_norm,
                     loader.vector(layer_tensor(i, "attn_norm.weight"), config_.hidden));
     FREEHOLD_TRY(bind_heads(loader, i, heads_, config_.hidden, layer.attention));
-    FREEHOLD_ASSIGN(layer.ffn_norm, loader.vector(layer_tensor(i, ffn_norm), config_.hidden));
+    FREEHOLD_ASSIGN(layer.ffn.norm, loader.vector(layer_tensor(i, ffn_norm), config_.hidden));
   }
   return {};
 }
@@ -45,12 +45,12 @@ base::Status Decoder::bind_head_norms(Loader& loader) {
 
 base::Status Decoder::bind_dense(Loader& loader, size_t layer) {
   FREEHOLD_ASSIGN(const uint32_t width, loader.count("feed_forward_length"));
-  return bind_swiglu(loader, layer, config_.hidden, width, layers_[layer].ffn);
+  return bind_swiglu(loader, layer, config_.hidden, width, layers_[layer].ffn.dense);
 }
 
 base::Status Decoder::bind_experts(Loader& loader, size_t layer) {
-  layers_[layer].has_experts = true;
-  return bind_moe(loader, layer, moe_, config_.hidden, layers_[layer].moe);
+  layers_[layer].ffn.has_experts = true;
+  return bind_moe(loader, layer, moe_, config_.hidden, layers_[layer].ffn.experts);
 }
 
 base::Result<std::vector<size_t>> Decoder::cache_block_bytes(kernels::CacheType type) const {
@@ -69,14 +69,7 @@ void Decoder::run_layer(Pass& pass, size_t index, size_t cache_layer) {
                           .sharpening_length = layer.sharpening_length};
   attend(pass, layer.attention, rule, cache_layer);
   ops::add_rows(pass.machine, pass.x, pass.out);
-
-  pass.input.set_normalised(pass.machine, pass.x, layer.ffn_norm, config_.epsilon, true);
-  if (layer.has_experts) {
-    moe(pass, moe_, layer.moe, index);
-  } else {
-    swiglu(pass, layer.ffn);
-  }
-  ops::add_rows(pass.machine, pass.x, pass.out);
+  feed_forward(pass, layer.ffn, moe_, config_.epsilon, index);
 }
 
 }  // namespace freehold::models

@@ -17,10 +17,7 @@ class Decoder : public Model {
   struct Layer {
     const float* attention_norm = nullptr;  // [hidden]
     HeadsWeights attention;
-    const float* ffn_norm = nullptr;  // [hidden]
-    SwigluWeights ffn;                // of a dense layer
-    bool has_experts = false;
-    MoeWeights moe;  // of a layer with experts
+    FeedForward ffn;
     // How this layer attends.
     bool has_positions = true;  // false: no RoPE
     bool norm_after_rope = false;

@@ -52,10 +52,7 @@ class DeepSeek2 : public Model {
   struct Layer {
     const float* attention_norm = nullptr;
     LatentWeights attention;
-    const float* ffn_norm = nullptr;
-    bool has_experts = false;
-    SwigluWeights ffn;
-    MoeWeights moe;
+    FeedForward ffn;
   };
 
   base::Status read_settings(Loader& loader);
@@ -206,11 +203,12 @@ base::Status DeepSeek2::load(Loader& loader) {
     FREEHOLD_ASSIGN(layer.attention_norm,
                     loader.vector(layer_tensor(i, "attn_norm.weight"), config_.hidden));
     FREEHOLD_TRY(bind_latent(loader, i, layer.attention));
-    FREEHOLD_ASSIGN(layer.ffn_norm,
+    FREEHOLD_ASSIGN(layer.ffn.norm,
                     loader.vector(layer_tensor(i, "ffn_norm.weight"), config_.hidden));
-    layer.has_experts = i >= n_dense;
-    FREEHOLD_TRY(layer.has_experts ? bind_moe(loader, i, moe_, config_.hidden, layer.moe)
-                                   : bind_swiglu(loader, i, config_.hidden, width, layer.ffn));
+    FeedForward& ffn = layer.ffn;
+    ffn.has_experts = i >= n_dense;
+    FREEHOLD_TRY(ffn.has_experts ? bind_moe(loader, i, moe_, config_.hidden, ffn.experts)
+                                 : bind_swiglu(loader, i, config_.hidden, width, ffn.dense));
   }
   return finish(loader);
 }
@@ -310,14 +308,7 @@ void DeepSeek2::run_layer(Pass& pass, size_t index, size_t cache_layer) {
   pass.input.set_normalised(pass.machine, pass.x, layer.attention_norm, config_.epsilon, true);
   attend_latent(pass, layer.attention, cache_layer);
   ops::add_rows(pass.machine, pass.x, pass.out);
-
-  pass.input.set_normalised(pass.machine, pass.x, layer.ffn_norm, config_.epsilon, true);
-  if (layer.has_experts) {
-    moe(pass, moe_, layer.moe, index);
-  } else {
-    swiglu(pass, layer.ffn);
-  }
-  ops::add_rows(pass.machine, pass.x, pass.out);
+  feed_forward(pass, layer.ffn, moe_, config_.epsilon, index);
 }
 
 }  // namespace

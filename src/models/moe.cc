@@ -63,6 +63,26 @@ void add_shared(Pass& pass, const MoeWeights& weights) {
   ops::add_rows(machine, pass.out, pass.routed_out);
 }
 
+// pass.out = the mixture of pass.input.
+void mix(Pass& pass, const MoeConfig& config, const MoeWeights& weights, size_t index) {
+  ops::Machine& machine = pass.machine;
+  const size_t n = pass.input.n();
+  const size_t k = config.router.n_used;
+  ops::multiply(machine, pass.input, weights.router, pass.router_logits);
+  ops::add_bias(machine, pass.router_logits, weights.router_bias);
+  pass.experts.resize(n * k);
+  pass.expert_weights.resize(n * k);
+  machine.for_each(n, 8 * config.router.n_experts, [&](size_t i, int) {
+    route(machine, config.router, {pass.router_logits.row(i), config.router.n_experts},
+          weights.selection_bias, std::span(pass.experts).subspan(i * k, k),
+          std::span(pass.expert_weights).subspan(i * k, k));
+  });
+  pass.groups.assign(pass.experts, k, config.router.n_experts);
+  count_tokens(pass, config, index);
+  run_experts(pass, config, weights);
+  if (config.shared_width != 0) add_shared(pass, weights);
+}
+
 }  // namespace
 
 base::Status bind_moe(Loader& loader, size_t layer, const MoeConfig& config, uint32_t hidden,
@@ -95,23 +115,15 @@ base::Status bind_moe(Loader& loader, size_t layer, const MoeConfig& config, uin
   return {};
 }
 
-void moe(Pass& pass, const MoeConfig& config, const MoeWeights& weights, size_t index) {
-  ops::Machine& machine = pass.machine;
-  const size_t n = pass.input.n();
-  const size_t k = config.router.n_used;
-  ops::multiply(machine, pass.input, weights.router, pass.router_logits);
-  ops::add_bias(machine, pass.router_logits, weights.router_bias);
-  pass.experts.resize(n * k);
-  pass.expert_weights.resize(n * k);
-  machine.for_each(n, 8 * config.router.n_experts, [&](size_t i, int) {
-    route(machine, config.router, {pass.router_logits.row(i), config.router.n_experts},
-          weights.selection_bias, std::span(pass.experts).subspan(i * k, k),
-          std::span(pass.expert_weights).subspan(i * k, k));
-  });
-  pass.groups.assign(pass.experts, k, config.router.n_experts);
-  count_tokens(pass, config, index);
-  run_experts(pass, config, weights);
-  if (config.shared_width != 0) add_shared(pass, weights);
+void feed_forward(Pass& pass, const FeedForward& layer, const MoeConfig& config, float epsilon,
+                  size_t index) {
+  pass.input.set_normalised(pass.machine, pass.x, layer.norm, epsilon, true);
+  if (layer.has_experts) {
+    mix(pass, config, layer.experts, index);
+  } else {
+    swiglu(pass, layer.dense);
+  }
+  ops::add_rows(pass.machine, pass.x, pass.out);
 }
 
 }  // namespace freehold::models

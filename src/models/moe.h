@@ -1,4 +1,5 @@
-// A mixture of experts: a router, many small gated networks, perhaps one that every token takes.
+// A layer's feed-forward half, and the mixture of experts that it may be: a router, many small
+// gated networks, perhaps one that every token takes.
 #pragma once
 
 #include <cstddef>
@@ -41,8 +42,17 @@ struct MoeConfig {
 base::Status bind_moe(Loader& loader, size_t layer, const MoeConfig& config, uint32_t hidden,
                       MoeWeights& weights);
 
-// pass.out = the mixture of pass.input, in layer `index`, for which the experts' tokens are
-// counted.
-void moe(Pass& pass, const MoeConfig& config, const MoeWeights& weights, size_t index);
+// What follows attention in a layer: a gated network, or a mixture of them.
+struct FeedForward {
+  const float* norm = nullptr;  // [hidden]
+  bool has_experts = false;
+  SwigluWeights dense;
+  MoeWeights experts;
+};
+
+// pass.x += the network of the normalised pass.x, in layer `index`, for which the experts' tokens
+// are counted.
+void feed_forward(Pass& pass, const FeedForward& layer, const MoeConfig& config, float epsilon,
+                  size_t index);
 
 }  // namespace freehold::models

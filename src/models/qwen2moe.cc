@@ -19,7 +19,7 @@ class Qwen2Moe : public Decoder {
     for (size_t i = 0; i < layers_.size(); ++i) {
       FREEHOLD_TRY(require_biases(layers_[i].attention, i));
       FREEHOLD_TRY(bind_experts(loader, i));
-      if (layers_[i].moe.shared_gate.empty()) {
+      if (layers_[i].ffn.experts.shared_gate.empty()) {
         return base::fail(
             base::ErrorCode::kBadFormat,
             "tensor `" + layer_tensor(i, "ffn_gate_inp_shexp.weight") + "` is missing");
