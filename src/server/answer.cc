@@ -80,12 +80,12 @@ void Answer::emit(std::vector<chat::OutputEvent> events, std::vector<Piece>& out
   for (auto& event : events) {
     if (finished_) return;
     if (event.kind == Kind::kContent) {
-      emit_content(std::move(event.text), out);
+      emit_content(event.text, out);
       continue;
     }
     if (event.kind == Kind::kMalformed) {
       // A call that could not be read is shown as what the model wrote.
-      emit_content(std::move(event.text), out);
+      emit_content(event.text, out);
       continue;
     }
     if (!held_.empty()) emit_one(content(std::exchange(held_, {})), out);
@@ -93,7 +93,7 @@ void Answer::emit(std::vector<chat::OutputEvent> events, std::vector<Piece>& out
   }
 }
 
-bool Answer::emit_content(std::string text, std::vector<Piece>& out) {
+bool Answer::emit_content(std::string_view text, std::vector<Piece>& out) {
   held_ += text;
   size_t first = std::string::npos;
   for (const auto& stop : stop_) {

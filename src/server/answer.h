@@ -52,7 +52,7 @@ class Answer {
  private:
   void emit(std::vector<chat::OutputEvent> events, std::vector<Piece>& out);
   // Passes content on, less what may be the beginning of a stop string. True: one was met.
-  bool emit_content(std::string text, std::vector<Piece>& out);
+  bool emit_content(std::string_view text, std::vector<Piece>& out);
   void emit_one(chat::OutputEvent event, std::vector<Piece>& out);
   ShownToken shown(const Event& event) const;
 

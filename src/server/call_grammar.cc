@@ -157,7 +157,7 @@ Result<Expr> CallGrammar::compile(const Spec& spec, bool opened) {
   if (!opened) parts.push_back(marked(frame_.open));
   parts.push_back(call);
   // After its first call an opened group may go on only where a closing marker ends it.
-  if (spec.parallel_tool_calls && (!opened || !frame_.close.empty())) {
+  if (spec.parallel_tool_calls && !frame_.single && (!opened || !frame_.close.empty())) {
     const Expr more = b_.sequence({marked(frame_.between), call});
     parts.push_back(b_.repeat(more, 0, 63));
   }

@@ -20,8 +20,9 @@ struct FakeOptions {
   std::string error = {};  // not empty: every request ends in this error after one token
 };
 
-// Tokens 0-255 are bytes, then the words below, the last two are control tokens.
-std::vector<std::string> fake_vocabulary();
+// Tokens 0-255 are bytes, then words. Harmony has its own words after them, in which "<|end|>" ends
+// a message and another token the answer.
+std::vector<std::string> fake_vocabulary(chat::Format format);
 constexpr TokenId kFakeThink = 256;
 constexpr TokenId kFakeThinkEnd = 257;
 constexpr TokenId kFakeEnd = 258;
@@ -72,7 +73,7 @@ class FakeModel : public Model {
                                                  std::string_view suffix) const override;
   uint32_t vocabulary() const override { return static_cast<uint32_t>(vocabulary_.size()); }
   std::string_view piece(TokenId id, bool special) const override;
-  bool is_control(TokenId id) const override { return id == kFakeEnd; }
+  bool is_control(TokenId id) const override;
   std::span<const TokenId> end_ids() const override { return end_ids_; }
   chat::Format format() const override { return format_; }
   const chat::ThinkingControl& thinking() const override { return thinking_; }

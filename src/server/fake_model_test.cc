@@ -76,7 +76,10 @@ std::string script_of(const std::string& prompt) {
 
 }  // namespace
 
-std::vector<std::string> fake_vocabulary() {
+constexpr size_t kHarmonyWords = 276;  // from here on
+constexpr size_t kHarmonyControls = 5;
+
+std::vector<std::string> fake_vocabulary(chat::Format format) {
   std::vector<std::string> words;
   for (int i = 0; i < 256; ++i) words.emplace_back(1, static_cast<char>(i));
   for (const char* word : {"<think>", "</think>", "<|end|>", "hello",       " world",
@@ -85,11 +88,17 @@ std::vector<std::string> fake_vocabulary() {
                            " the",    "tion",     "日本",    "\n\n",        "name"}) {
     words.emplace_back(word);
   }
+  if (format != chat::Format::kHarmony) return words;
+  words[kFakeEnd] = "<|return|>";
+  for (const char* word : {"<|end|>", "<|start|>", "<|channel|>", "<|message|>", "<|constrain|>",
+                           "analysis", "commentary", "final", "assistant"}) {
+    words.emplace_back(word);
+  }
   return words;
 }
 
 FakeEngine::FakeEngine(FakeOptions options)
-    : options_(std::move(options)), vocabulary_(fake_vocabulary()) {
+    : options_(std::move(options)), vocabulary_(fake_vocabulary(options_.format)) {
   info_.architecture = "fake";
   info_.vocabulary = static_cast<uint32_t>(vocabulary_.size());
   info_.context_tokens = options_.context;
@@ -240,7 +249,13 @@ bool FakeEngine::step(Running& running) {
 }
 
 FakeModel::FakeModel(FakeOptions options)
-    : vocabulary_(fake_vocabulary()), format_(options.format), engine_(std::move(options)) {
+    : vocabulary_(fake_vocabulary(options.format)),
+      format_(options.format),
+      engine_(std::move(options)) {
+  if (format_ == chat::Format::kHarmony) {
+    thinking_ = chat::thinking_control(format_, "");
+    return;
+  }
   thinking_.supported = true;
   thinking_.can_enable = true;
   thinking_.can_disable = true;
@@ -255,8 +270,11 @@ base::Result<Model::Prompt> FakeModel::chat_prompt(const Json& request, chat::Th
     text +=
         message["role"].get<std::string>() + ": " + message["content"].get<std::string>() + "\n";
   }
-  text += thinking == chat::Thinking::kOn ? "assistant: <think>" : "assistant: ";
-  return Prompt{fake_encode(vocabulary_, text, false), text.substr(text.size() - 11)};
+  const bool harmony = format_ == chat::Format::kHarmony;
+  const std::string begin = harmony                           ? "<|start|>assistant"
+                            : thinking == chat::Thinking::kOn ? "assistant: <think>"
+                                                              : "assistant: ";
+  return Prompt{fake_encode(vocabulary_, text + begin, false), begin};
 }
 
 base::Result<std::vector<TokenId>> FakeModel::encode(std::string_view text, bool /*add_bos*/,
@@ -268,6 +286,11 @@ base::Result<std::vector<TokenId>> FakeModel::fill_prompt(std::string_view prefi
                                                           std::string_view suffix) const {
   return fake_encode(
       vocabulary_, "<PRE>" + std::string(prefix) + "<SUF>" + std::string(suffix) + "<MID>", false);
+}
+
+bool FakeModel::is_control(TokenId id) const {
+  const auto word = static_cast<size_t>(id);
+  return id == kFakeEnd || (word >= kHarmonyWords && word < kHarmonyWords + kHarmonyControls);
 }
 
 std::string_view FakeModel::piece(TokenId id, bool special) const {

@@ -21,9 +21,9 @@ constexpr uint32_t kMaxRepeat = 10'000;
 
 class Parser {
  public:
-  explicit Parser(std::string_view text) : text_(text) {}
+  Parser(std::string_view text, GrammarBuilder& builder) : text_(text), builder_(builder) {}
 
-  Result<Grammar> parse() {
+  Result<Expr> parse() {
     skip(true);
     while (at_ < text_.size()) {
       FREEHOLD_ASSIGN(const std::string name, name_here());
@@ -43,7 +43,7 @@ class Parser {
     }
     if (!rules_.contains("root"))
       return fail(ErrorCode::kBadFormat, "the grammar has no rule `root`");
-    return builder_.finish(builder_.call(rules_.at("root")));
+    return builder_.call(rules_.at("root"));
   }
 
  private:
@@ -95,7 +95,7 @@ class Parser {
 
   std::string_view text_;
   size_t at_ = 0;
-  GrammarBuilder builder_;
+  GrammarBuilder& builder_;
   std::map<std::string, GrammarBuilder::Rule> rules_;
   std::set<GrammarBuilder::Rule> defined_;
 };
@@ -236,6 +236,8 @@ Result<Expr> Parser::char_class() {
 
 }  // namespace
 
-Result<Grammar> parse_gbnf(std::string_view text) { return Parser(text).parse(); }
+Result<Expr> parse_gbnf(std::string_view text, GrammarBuilder& builder) {
+  return Parser(text, builder).parse();
+}
 
 }  // namespace freehold::server

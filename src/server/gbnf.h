@@ -5,8 +5,8 @@
 
 namespace freehold::server {
 
-// The rule `root` is where it begins. Errors: kBadFormat with the line, kLimitExceeded (nesting
-// over 64, repetition over 10000), and those of GrammarBuilder::finish.
-base::Result<Grammar> parse_gbnf(std::string_view text);
+// The rule `root`, which is where it begins. Errors: kBadFormat with the line, kLimitExceeded
+// (nesting over 64, repetition over 10000).
+base::Result<GrammarBuilder::Expr> parse_gbnf(std::string_view text, GrammarBuilder& builder);
 
 }  // namespace freehold::server

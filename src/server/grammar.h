@@ -55,6 +55,8 @@ class GrammarBuilder {
   Expr bytes(uint8_t least, uint8_t most);
   Expr text(std::string_view text);
   Expr special(std::string_view text);
+  // Text that is left to the model. No token is it: who samples says where it ends.
+  Expr free_text() { return special(""); }
   Expr code_points(const CodePoints& ranges);
   Expr sequence(std::vector<Expr> items);
   Expr any_of(std::vector<Expr> items);

@@ -121,6 +121,14 @@ bool Guide::accepting(State state) {
   return state != Automaton::kDead && automaton_.accepting(state);
 }
 
+Guide::State Guide::after_free_text(State state) {
+  const auto& specials = automaton_.grammar().specials;
+  const auto at = std::ranges::find(specials, "");
+  if (state == Automaton::kDead || at == specials.end()) return Automaton::kDead;
+  const std::lock_guard lock(mutex_);
+  return automaton_.next(state, static_cast<uint16_t>(256 + (at - specials.begin())));
+}
+
 bool Guide::complete(State state) {
   const std::lock_guard lock(mutex_);
   return state == Automaton::kDead || (automaton_.accepting(state) && !automaton_.can_go_on(state));

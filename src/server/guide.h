@@ -26,6 +26,8 @@ class Guide {
   // kDead after a token that the mask forbids, and after the end.
   State accept(State state, TokenId token);
   bool accepting(State state);
+  // The state after GrammarBuilder::free_text; kDead where the grammar has none here.
+  State after_free_text(State state);
   // Whole, and nothing can follow.
   bool complete(State state);
 

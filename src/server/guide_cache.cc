@@ -5,6 +5,8 @@
 
 #include "server/call_grammar.h"
 #include "server/gbnf.h"
+#include "server/harmony_answer.h"
+#include "server/harmony_grammar.h"
 #include "server/json_schema.h"
 
 namespace freehold::server {
@@ -13,31 +15,56 @@ namespace {
 using Expr = GrammarBuilder::Expr;
 using base::Result;
 
-Result<Grammar> grammar_of(const Spec& spec, const TokenTrie& trie, const ToolFrame* frame,
-                           bool only_calls) {
+// Calls are in a grammar where they are all it has, and beside a format where tools are offered.
+bool binds_calls(const Spec& spec, const Bonds& bonds) {
+  return bonds.calls_only() ||
+         (bonds.format && !spec.tools.empty() && spec.tool_choice.kind != ToolChoice::Kind::kNone);
+}
+
+HarmonyRules harmony_rules(const Spec& spec, const Bonds& bonds) {
+  const bool free = !bonds.format && !bonds.forced;
+  return {.think = spec.thinking != chat::Thinking::kOff,
+          .speak = free,
+          .call = free && !bonds.strict && !spec.tools.empty() &&
+                  spec.tool_choice.kind != ToolChoice::Kind::kNone};
+}
+
+Result<Expr> format_expr(const ResponseFormat& format, GrammarBuilder& builder, JsonGrammar& json) {
   using Kind = ResponseFormat::Kind;
-  if (!only_calls && spec.format.kind == Kind::kGrammar) return parse_gbnf(spec.format.grammar);
+  if (format.kind == Kind::kGrammar) return parse_gbnf(format.grammar, builder);
+  if (format.kind == Kind::kJsonSchema) return schema_expr(format.schema, builder, json);
+  return json.object();
+}
+
+Result<Grammar> grammar_of(const Spec& spec, const Bonds& bonds, const TokenTrie& trie,
+                           const ToolFrame* frame, const HarmonyRules* harmony) {
   GrammarBuilder builder;
   JsonGrammar json(builder);
   std::vector<Expr> options;
-  if (!only_calls && spec.format.kind == Kind::kJsonObject) options.push_back(json.object());
-  if (!only_calls && spec.format.kind == Kind::kJsonSchema) {
-    FREEHOLD_ASSIGN(const Expr schema, schema_expr(spec.format.schema, builder, json));
-    options.push_back(schema);
+  if (bonds.format && !bonds.calls_only()) {
+    FREEHOLD_ASSIGN(const Expr format, format_expr(spec.format, builder, json));
+    options.push_back(harmony != nullptr ? harmony_final(builder, format) : format);
   }
   if (frame != nullptr) {
-    const bool chosen = spec.tool_choice.kind == ToolChoice::Kind::kAuto;
     CallGrammar calls(builder, json, trie, *frame);
-    FREEHOLD_ASSIGN(const Expr expr, calls.compile(spec, chosen && only_calls));
+    FREEHOLD_ASSIGN(const Expr expr, calls.compile(spec, bonds.strict && harmony == nullptr));
     options.push_back(expr);
   }
-  return builder.finish(builder.any_of(std::move(options)));
+  const Expr answer = harmony != nullptr ? harmony_messages(builder, *harmony, std::move(options))
+                                         : builder.any_of(std::move(options));
+  return builder.finish(answer);
 }
 
 // What the guide depends on, as text.
-std::string key_of(const Spec& spec, bool calls, bool only_calls) {
-  std::string key = std::to_string(static_cast<int>(spec.format.kind)) + (only_calls ? "c" : "a");
-  if (!only_calls) key += dump(spec.format.schema) + "\n" + spec.format.grammar;
+std::string key_of(const Spec& spec, const Bonds& bonds, bool calls, const HarmonyRules* harmony) {
+  std::string key = bonds.calls_only() ? "c" : bonds.format ? "a" : "f";
+  if (harmony != nullptr) {
+    for (const bool rule : {harmony->think, harmony->speak, harmony->call}) key += rule ? '1' : '0';
+  }
+  if (bonds.format && !bonds.calls_only()) {
+    key += std::to_string(static_cast<int>(spec.format.kind)) + dump(spec.format.schema) + "\n" +
+           spec.format.grammar;
+  }
   if (!calls) return key;
   key += "\n" + std::to_string(static_cast<int>(spec.tool_choice.kind)) + spec.tool_choice.name +
          (spec.parallel_tool_calls ? "p" : "s");
@@ -52,10 +79,22 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(0, end == std::string_view::npos ? 0 : end + 1);
 }
 
-bool wants_calls(const Spec& spec) {
-  using Kind = ToolChoice::Kind;
-  return !spec.tools.empty() &&
-         (spec.tool_choice.kind == Kind::kRequired || spec.tool_choice.kind == Kind::kNamed);
+bool is_harmony(const Spec& spec, const Model& model) {
+  return spec.chat && model.format() == chat::Format::kHarmony;
+}
+
+Bonds bonds_of(const Spec& spec, const Model& model) {
+  using Choice = ToolChoice::Kind;
+  const Choice choice = spec.tool_choice.kind;
+  Bonds bonds;
+  bonds.format = spec.format.kind != ResponseFormat::Kind::kText;
+  bonds.forced = !spec.tools.empty() && (choice == Choice::kRequired || choice == Choice::kNamed);
+  bonds.strict =
+      choice == Choice::kAuto && !bonds.format && std::ranges::any_of(spec.tools, &Tool::strict);
+  bonds.budget = spec.chat && spec.reasoning_budget != 0;
+  bonds.silent =
+      spec.chat && spec.thinking == chat::Thinking::kOff && !model.thinking().can_disable;
+  return bonds;
 }
 
 }  // namespace
@@ -72,9 +111,8 @@ std::shared_ptr<const TokenTrie> GuideCache::trie(const Model& model) {
 }
 
 ApiResult<std::shared_ptr<Guide>> GuideCache::guide(const Spec& spec, const Model& model,
-                                                    bool only_calls) {
-  const bool calls =
-      only_calls || (!spec.tools.empty() && spec.tool_choice.kind != ToolChoice::Kind::kNone);
+                                                    const Bonds& bonds) {
+  const bool calls = binds_calls(spec, bonds);
   const auto frame = calls ? frame_of(model) : std::nullopt;
   if (calls && !frame) {
     return std::unexpected(invalid_field(
@@ -82,7 +120,9 @@ ApiResult<std::shared_ptr<Guide>> GuideCache::guide(const Spec& spec, const Mode
         "tool calls of this model's format can't be forced; use tool_choice auto without "
         "strict tools"));
   }
-  const std::string key = key_of(spec, calls, only_calls);
+  const HarmonyRules rules = harmony_rules(spec, bonds);
+  const HarmonyRules* harmony = is_harmony(spec, model) ? &rules : nullptr;
+  const std::string key = key_of(spec, bonds, calls, harmony);
   {
     const std::lock_guard lock(mutex_);
     const auto known = std::ranges::find(guides_, key, &decltype(guides_)::value_type::first);
@@ -92,9 +132,9 @@ ApiResult<std::shared_ptr<Guide>> GuideCache::guide(const Spec& spec, const Mode
     }
   }
   auto words = trie(model);
-  auto grammar = grammar_of(spec, *words, frame ? &*frame : nullptr, only_calls);
+  auto grammar = grammar_of(spec, bonds, *words, frame ? &*frame : nullptr, harmony);
   if (!grammar) {
-    const bool tools = only_calls || spec.format.kind == ResponseFormat::Kind::kText;
+    const bool tools = bonds.calls_only() || !bonds.format;
     const char* field = tools                                                ? "tools"
                         : spec.format.kind == ResponseFormat::Kind::kGrammar ? "grammar"
                                                                              : "response_format";
@@ -109,22 +149,25 @@ ApiResult<std::shared_ptr<Guide>> GuideCache::guide(const Spec& spec, const Mode
 
 ApiResult<std::shared_ptr<Constraint>> GuideCache::constraint(const Spec& spec, const Model& model,
                                                               std::string_view tail) {
-  const bool formatted = spec.format.kind != ResponseFormat::Kind::kText;
-  const bool forced = wants_calls(spec);
-  const bool strict = spec.tool_choice.kind == ToolChoice::Kind::kAuto && !formatted &&
-                      std::ranges::any_of(spec.tools, &Tool::strict);
-  const bool budget = spec.chat && spec.reasoning_budget != 0;
-  if (!formatted && !forced && !strict && !budget) return nullptr;
+  const Bonds bonds = bonds_of(spec, model);
+  if (!bonds.any()) return nullptr;
+  return is_harmony(spec, model) ? harmony_answer(spec, model, bonds, tail)
+                                 : guided_answer(spec, model, bonds, tail);
+}
 
+ApiResult<std::shared_ptr<Constraint>> GuideCache::guided_answer(const Spec& spec,
+                                                                 const Model& model,
+                                                                 const Bonds& bonds,
+                                                                 std::string_view tail) {
   GuidedOptions options;
   const auto& control = model.thinking();
-  if (formatted || forced || strict) {
-    auto made = guide(spec, model, forced || strict);
+  if (bonds.format || bonds.calls_only()) {
+    auto made = guide(spec, model, bonds);
     if (!made) return std::unexpected(std::move(made.error()));
     options.guide = std::move(*made);
   }
   options.trie = trie(model);
-  if (strict) {
+  if (bonds.strict) {
     options.trigger = frame_of(model)->open;
     if (options.trigger.empty()) {
       return std::unexpected(invalid_field(
@@ -132,14 +175,13 @@ ApiResult<std::shared_ptr<Constraint>> GuideCache::constraint(const Spec& spec, 
     }
   }
   if (spec.chat && control.supported) {
-    const bool harmony = model.format() == chat::Format::kHarmony;
     options.think_start = control.start_marker;
-    options.think_end = harmony ? "<|channel|>final<|message|>" : control.end_marker;
-    options.thinking = harmony || (!control.start_marker.empty() &&
-                                   trimmed(tail).ends_with(trimmed(control.start_marker)));
+    options.think_end = control.end_marker;
+    options.thinking =
+        !control.start_marker.empty() && trimmed(tail).ends_with(trimmed(control.start_marker));
     options.may_think = spec.thinking != chat::Thinking::kOff && !control.start_marker.empty();
   }
-  if (budget) {
+  if (bonds.budget) {
     if (!control.supported || control.end_text.empty()) {
       return std::unexpected(
           invalid_field("thinking", "this model has no thinking that a budget could end"));
@@ -150,6 +192,36 @@ ApiResult<std::shared_ptr<Constraint>> GuideCache::constraint(const Spec& spec, 
     options.budget_end = std::move(*end);
   }
   return std::make_shared<GuidedAnswer>(std::move(options));
+}
+
+ApiResult<std::shared_ptr<Constraint>> GuideCache::harmony_answer(const Spec& spec,
+                                                                  const Model& model,
+                                                                  const Bonds& bonds,
+                                                                  std::string_view tail) {
+  const auto words = trie(model);
+  for (const auto token : kHarmonyTokens) {
+    if (words->control(std::string(token)) >= 0) continue;
+    return std::unexpected(invalid_field(
+        "model", "this model's vocabulary has no `" + std::string(token) +
+                     "`, without which its answers can't be bound and its thinking not be ended"));
+  }
+  auto made = guide(spec, model, bonds);
+  if (!made) return std::unexpected(std::move(made.error()));
+  auto answer = std::make_shared<HarmonyAnswer>(std::move(*made), words, spec.reasoning_budget);
+  // What the prompt has of the answer already.
+  constexpr std::string_view kRole = "<|start|>assistant";
+  const size_t at = tail.rfind(kRole);
+  const auto begun = model.encode(
+      at == std::string_view::npos ? tail : tail.substr(at + kRole.size()), false, true);
+  if (!begun) return std::unexpected(from_core(begun.error()));
+  for (const TokenId token : *begun) answer->accept(token);
+  if (answer->dead()) {
+    return std::unexpected(
+        invalid_field("messages",
+                      "what the prompt begins the answer with can't be continued in the form that "
+                      "is asked for"));
+  }
+  return answer;
 }
 
 }  // namespace freehold::server

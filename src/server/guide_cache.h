@@ -14,6 +14,17 @@
 
 namespace freehold::server {
 
+// What of a request binds its answer.
+struct Bonds {
+  bool format = false;  // response_format, grammar
+  bool forced = false;  // a call must be made
+  bool strict = false;  // if one is made, it keeps to its schema
+  bool budget = false;  // of thinking
+  bool silent = false;  // no thinking, from a model whose template can't say so
+  bool calls_only() const { return forced || strict; }
+  bool any() const { return format || forced || strict || budget || silent; }
+};
+
 class GuideCache {
  public:
   // What binds the answer that `spec` asks for, after a prompt that ends in `tail`; none where
@@ -27,7 +38,11 @@ class GuideCache {
 
   std::shared_ptr<const TokenTrie> trie(const Model& model);
   std::optional<ToolFrame> frame_of(const Model& model);
-  ApiResult<std::shared_ptr<Guide>> guide(const Spec& spec, const Model& model, bool only_calls);
+  ApiResult<std::shared_ptr<Guide>> guide(const Spec& spec, const Model& model, const Bonds& bonds);
+  ApiResult<std::shared_ptr<Constraint>> guided_answer(const Spec& spec, const Model& model,
+                                                       const Bonds& bonds, std::string_view tail);
+  ApiResult<std::shared_ptr<Constraint>> harmony_answer(const Spec& spec, const Model& model,
+                                                        const Bonds& bonds, std::string_view tail);
 
   std::mutex mutex_;
   std::shared_ptr<const TokenTrie> trie_;

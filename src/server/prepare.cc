@@ -15,6 +15,8 @@ ApiResult<void> settle_thinking(Spec& spec, const Model& model) {
   const bool on = spec.thinking == chat::Thinking::kOn;
   if (spec.thinking == chat::Thinking::kDefault) return {};
   if (on ? control.can_enable : control.can_disable) return {};
+  // What the template can't switch off, the answer's constraint leaves out.
+  if (!on && control.supported && model.format() == chat::Format::kHarmony) return {};
   // A model that never thinks is told so already; one that always does can't be told.
   const bool already = on ? control.supported : !control.supported;
   if (!already && !spec.thinking_by_default) {
@@ -68,7 +70,9 @@ ApiResult<Prepared> prepare(Spec& spec, Model& model) {
   }
   Prepared prepared;
   if (spec.chat) {
-    auto prompt = model.chat_prompt(spec.conversation, spec.thinking);
+    const bool tellable = spec.thinking != chat::Thinking::kOff || model.thinking().can_disable;
+    auto prompt =
+        model.chat_prompt(spec.conversation, tellable ? spec.thinking : chat::Thinking::kDefault);
     if (!prompt) return std::unexpected(from_core(prompt.error()));
     add(prepared, spec, *prompt);
   }

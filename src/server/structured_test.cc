@@ -191,9 +191,10 @@ TEST(Structured, CallsAreForcedInTheFormsOfTheFamilies) {
       "days":{"type":"integer","minimum":1,"maximum":9},"mode":{"type":"string","enum":["a","b"]},
       "flags":{"type":"array","items":{"type":"boolean"},"maxItems":2}},
       "required":["city","days"],"additionalProperties":false}}})");
-  for (const Format format : {Format::kHermes, Format::kDeepSeekR1, Format::kDeepSeekV31,
-                              Format::kDeepSeekV32, Format::kDeepSeekV4, Format::kQwenXml,
-                              Format::kLlama3, Format::kKimiK2, Format::kGlm4, Format::kMistral}) {
+  for (const Format format :
+       {Format::kHermes, Format::kDeepSeekR1, Format::kDeepSeekV31, Format::kDeepSeekV32,
+        Format::kDeepSeekV4, Format::kQwenXml, Format::kLlama3, Format::kKimiK2, Format::kHarmony,
+        Format::kGlm4, Format::kMistral}) {
     TestServer server({.model = {.context = 20'000, .format = format}});
     // What ends a string somewhere, which a model that says anything finds too seldom.
     std::string ends;

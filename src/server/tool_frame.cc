@@ -45,8 +45,11 @@ std::optional<ToolFrame> tool_frame(chat::Format format,
   using chat::Format;
   switch (format) {
     case Format::kGeneric:
-    case Format::kHarmony:
       return std::nullopt;
+    case Format::kHarmony:
+      return ToolFrame{.call_begin = "<|channel|>commentary to=functions.",
+                       .name_end = " <|constrain|>json<|message|>",
+                       .single = true};
     case Format::kHermes:
       return json_frame();
     case Format::kDeepSeekR1:

@@ -19,6 +19,9 @@ struct ToolFrame {
   std::string between = {};  // calls
   std::string close = {};    // after the last
 
+  // A call ends the answer, so there is one.
+  bool single = false;
+
   // A family that numbers its calls writes ":N" after the name.
   bool numbered = false;
 
@@ -31,7 +34,7 @@ struct ToolFrame {
 };
 
 // `has_token`: whether the vocabulary has a token with this text. Nothing for the generic format,
-// which has no calls, and for Harmony, whose calls are channels of their own.
+// which has no calls.
 std::optional<ToolFrame> tool_frame(chat::Format format,
                                     const std::function<bool(std::string_view)>& has_token);
 
