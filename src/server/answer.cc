@@ -84,7 +84,9 @@ void Answer::emit(std::vector<chat::OutputEvent> events, std::vector<Piece>& out
       continue;
     }
     if (event.kind == Kind::kMalformed) {
-      // A call that could not be read is shown as what the model wrote.
+      // A call that could not be read is shown as what the model wrote; of one that was cut off,
+      // what there was has been told.
+      if (cut_ && event.index >= 0) continue;
       emit_content(event.text, out);
       continue;
     }
@@ -126,6 +128,7 @@ void Answer::emit_one(chat::OutputEvent event, std::vector<Piece>& out) {
 
 void Answer::finish(FinishReason reason, std::vector<Piece>& out) {
   if (finished_) return;
+  cut_ = reason == FinishReason::kLength;
   std::vector<chat::OutputEvent> events;
   const std::string rest = utf8_.flush();
   if (parser_ != nullptr) {

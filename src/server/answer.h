@@ -64,6 +64,7 @@ class Answer {
   std::string held_;                            // content that may begin a stop string
   std::vector<ShownToken> waiting_;             // tokens whose text has not come out yet
   bool finished_ = false;
+  bool cut_ = false;  // by length
   Finish reason_ = Finish::kStop;
   std::string stop_string_;
   uint32_t tokens_ = 0;

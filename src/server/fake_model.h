@@ -17,12 +17,13 @@ struct FakeOptions {
   uint32_t context = 4096;
   uint32_t max_running = 16;
   chat::Format format = chat::Format::kHermes;
-  std::string error = {};  // not empty: every request ends in this error after one token
+  std::string missing = {};  // no token has one of these characters
+  std::string error = {};    // not empty: every request ends in this error after one token
 };
 
 // Tokens 0-255 are bytes, then words. Harmony has its own words after them, in which "<|end|>" ends
 // a message and another token the answer.
-std::vector<std::string> fake_vocabulary(chat::Format format);
+std::vector<std::string> fake_vocabulary(const FakeOptions& options);
 constexpr TokenId kFakeThink = 256;
 constexpr TokenId kFakeThinkEnd = 257;
 constexpr TokenId kFakeEnd = 258;

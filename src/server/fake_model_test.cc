@@ -79,7 +79,7 @@ std::string script_of(const std::string& prompt) {
 constexpr size_t kHarmonyWords = 276;  // from here on
 constexpr size_t kHarmonyControls = 5;
 
-std::vector<std::string> fake_vocabulary(chat::Format format) {
+std::vector<std::string> fake_vocabulary(const FakeOptions& options) {
   std::vector<std::string> words;
   for (int i = 0; i < 256; ++i) words.emplace_back(1, static_cast<char>(i));
   for (const char* word : {"<think>", "</think>", "<|end|>", "hello",       " world",
@@ -88,7 +88,10 @@ std::vector<std::string> fake_vocabulary(chat::Format format) {
                            " the",    "tion",     "日本",    "\n\n",        "name"}) {
     words.emplace_back(word);
   }
-  if (format != chat::Format::kHarmony) return words;
+  for (std::string& word : words) {
+    if (word.find_first_of(options.missing) != std::string::npos) word.clear();
+  }
+  if (options.format != chat::Format::kHarmony) return words;
   words[kFakeEnd] = "<|return|>";
   for (const char* word : {"<|end|>", "<|start|>", "<|channel|>", "<|message|>", "<|constrain|>",
                            "analysis", "commentary", "final", "assistant"}) {
@@ -98,7 +101,7 @@ std::vector<std::string> fake_vocabulary(chat::Format format) {
 }
 
 FakeEngine::FakeEngine(FakeOptions options)
-    : options_(std::move(options)), vocabulary_(fake_vocabulary(options_.format)) {
+    : options_(std::move(options)), vocabulary_(fake_vocabulary(options_)) {
   info_.architecture = "fake";
   info_.vocabulary = static_cast<uint32_t>(vocabulary_.size());
   info_.context_tokens = options_.context;
@@ -249,9 +252,7 @@ bool FakeEngine::step(Running& running) {
 }
 
 FakeModel::FakeModel(FakeOptions options)
-    : vocabulary_(fake_vocabulary(options.format)),
-      format_(options.format),
-      engine_(std::move(options)) {
+    : vocabulary_(fake_vocabulary(options)), format_(options.format), engine_(std::move(options)) {
   if (format_ == chat::Format::kHarmony) {
     thinking_ = chat::thinking_control(format_, "");
     return;

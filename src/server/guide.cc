@@ -92,6 +92,7 @@ std::shared_ptr<const TokenSet> Guide::mask(State state) {
   }
   const bool whole = state == Automaton::kDead || automaton_.accepting(state);
   const bool empty = std::ranges::all_of(*set, [](uint64_t word) { return word == 0; });
+  if (!whole && empty) stuck_.insert(state);
   if (whole || empty) {
     for (const TokenId id : trie_->ends()) insert(*set, id);
   }
@@ -119,6 +120,11 @@ Guide::State Guide::accept(State state, TokenId token) {
 bool Guide::accepting(State state) {
   const std::lock_guard lock(mutex_);
   return state != Automaton::kDead && automaton_.accepting(state);
+}
+
+bool Guide::stuck(State state) {
+  const std::lock_guard lock(mutex_);
+  return stuck_.contains(state);
 }
 
 Guide::State Guide::after_free_text(State state) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "server/automaton.h"
 #include "server/token_trie.h"
@@ -20,12 +21,14 @@ class Guide {
   Guide(Grammar grammar, std::shared_ptr<const TokenTrie> trie);
 
   State start() const { return start_; }
-  // The tokens that may follow; end-of-generation tokens among them where the text is whole. Never
-  // empty: where nothing else can be, the end.
+  // The tokens that may follow; end-of-generation tokens among them where the text is whole, and
+  // where it is not but no token goes on.
   std::shared_ptr<const TokenSet> mask(State state);
   // kDead after a token that the mask forbids, and after the end.
   State accept(State state, TokenId token);
   bool accepting(State state);
+  // Not whole, and no token of the vocabulary goes on. Known once the state has a mask.
+  bool stuck(State state);
   // The state after GrammarBuilder::free_text; kDead where the grammar has none here.
   State after_free_text(State state);
   // Whole, and nothing can follow.
@@ -41,6 +44,7 @@ class Guide {
   std::shared_ptr<const TokenTrie> trie_;
   std::vector<TokenId> specials_;  // by special symbol; -1: the vocabulary has none
   std::unordered_map<State, std::shared_ptr<const TokenSet>> masks_;
+  std::unordered_set<State> stuck_;
   State start_;
 };
 

@@ -147,18 +147,22 @@ ApiResult<std::shared_ptr<Guide>> GuideCache::guide(const Spec& spec, const Mode
   return made;
 }
 
-ApiResult<std::shared_ptr<Constraint>> GuideCache::constraint(const Spec& spec, const Model& model,
-                                                              std::string_view tail) {
+ApiResult<std::shared_ptr<BoundAnswer>> GuideCache::constraint(const Spec& spec, const Model& model,
+                                                               std::string_view tail) {
   const Bonds bonds = bonds_of(spec, model);
   if (!bonds.any()) return nullptr;
+  if ((bonds.format || bonds.forced) && model.end_ids().empty()) {
+    return std::unexpected(invalid_field(
+        "model", "this model's vocabulary has no token that ends an answer, so none can be bound"));
+  }
   return is_harmony(spec, model) ? harmony_answer(spec, model, bonds, tail)
                                  : guided_answer(spec, model, bonds, tail);
 }
 
-ApiResult<std::shared_ptr<Constraint>> GuideCache::guided_answer(const Spec& spec,
-                                                                 const Model& model,
-                                                                 const Bonds& bonds,
-                                                                 std::string_view tail) {
+ApiResult<std::shared_ptr<BoundAnswer>> GuideCache::guided_answer(const Spec& spec,
+                                                                  const Model& model,
+                                                                  const Bonds& bonds,
+                                                                  std::string_view tail) {
   GuidedOptions options;
   const auto& control = model.thinking();
   if (bonds.format || bonds.calls_only()) {
@@ -194,10 +198,10 @@ ApiResult<std::shared_ptr<Constraint>> GuideCache::guided_answer(const Spec& spe
   return std::make_shared<GuidedAnswer>(std::move(options));
 }
 
-ApiResult<std::shared_ptr<Constraint>> GuideCache::harmony_answer(const Spec& spec,
-                                                                  const Model& model,
-                                                                  const Bonds& bonds,
-                                                                  std::string_view tail) {
+ApiResult<std::shared_ptr<BoundAnswer>> GuideCache::harmony_answer(const Spec& spec,
+                                                                   const Model& model,
+                                                                   const Bonds& bonds,
+                                                                   std::string_view tail) {
   const auto words = trie(model);
   for (const auto token : kHarmonyTokens) {
     if (words->control(std::string(token)) >= 0) continue;

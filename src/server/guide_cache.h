@@ -8,6 +8,7 @@
 #include <string>
 
 #include "server/api_error.h"
+#include "server/bound_answer.h"
 #include "server/guided_answer.h"
 #include "server/spec.h"
 #include "server/tool_frame.h"
@@ -30,8 +31,8 @@ class GuideCache {
   // What binds the answer that `spec` asks for, after a prompt that ends in `tail`; none where
   // nothing does. One for each choice. Errors: kInvalidField for a schema or grammar that is
   // impossible, too large or says what can't be constrained, by name.
-  ApiResult<std::shared_ptr<Constraint>> constraint(const Spec& spec, const Model& model,
-                                                    std::string_view tail);
+  ApiResult<std::shared_ptr<BoundAnswer>> constraint(const Spec& spec, const Model& model,
+                                                     std::string_view tail);
 
  private:
   static constexpr size_t kGuides = 64;
@@ -39,10 +40,10 @@ class GuideCache {
   std::shared_ptr<const TokenTrie> trie(const Model& model);
   std::optional<ToolFrame> frame_of(const Model& model);
   ApiResult<std::shared_ptr<Guide>> guide(const Spec& spec, const Model& model, const Bonds& bonds);
-  ApiResult<std::shared_ptr<Constraint>> guided_answer(const Spec& spec, const Model& model,
-                                                       const Bonds& bonds, std::string_view tail);
-  ApiResult<std::shared_ptr<Constraint>> harmony_answer(const Spec& spec, const Model& model,
+  ApiResult<std::shared_ptr<BoundAnswer>> guided_answer(const Spec& spec, const Model& model,
                                                         const Bonds& bonds, std::string_view tail);
+  ApiResult<std::shared_ptr<BoundAnswer>> harmony_answer(const Spec& spec, const Model& model,
+                                                         const Bonds& bonds, std::string_view tail);
 
   std::mutex mutex_;
   std::shared_ptr<const TokenTrie> trie_;

@@ -49,6 +49,7 @@ void GuidedAnswer::forbid_ends(std::span<float> logits) const {
 }
 
 void GuidedAnswer::mask(std::span<float> logits) {
+  stuck_ = false;
   switch (phase_) {
     case Phase::kThinking:
       if (options_.guide && options_.trigger.empty()) forbid_ends(logits);
@@ -63,6 +64,7 @@ void GuidedAnswer::mask(std::span<float> logits) {
       break;
   }
   const auto set = options_.guide->mask(state_);
+  stuck_ = options_.guide->stuck(state_);
   const bool opens = options_.may_think && !begun_ && thought_ == 0;
   if (!opens && phase_ == Phase::kGrammar) {
     keep_only(*set, logits);

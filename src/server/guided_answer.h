@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/bound_answer.h"
 #include "server/guide.h"
 
 namespace freehold::server {
@@ -22,7 +23,7 @@ struct GuidedOptions {
   std::vector<TokenId> budget_end;  // forced when they are used up
 };
 
-class GuidedAnswer : public Constraint {
+class GuidedAnswer : public BoundAnswer {
  public:
   explicit GuidedAnswer(GuidedOptions options);
 

@@ -31,6 +31,7 @@ HarmonyAnswer::HarmonyAnswer(std::shared_ptr<Guide> guide, std::shared_ptr<const
 
 void HarmonyAnswer::mask(std::span<float> logits) {
   const auto set = guide_->mask(in_free_text() ? after_text_ : state_);
+  stuck_ = !in_free_text() && guide_->stuck(state_);
   if (!in_free_text() || (thinking_ && budget_ != 0 && thought_ >= budget_)) {
     keep_only(*set, logits);
   } else {

@@ -6,11 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "server/bound_answer.h"
 #include "server/guide.h"
 
 namespace freehold::server {
 
-class HarmonyAnswer : public Constraint {
+class HarmonyAnswer : public BoundAnswer {
  public:
   // `budget`: tokens of thinking, then it is closed; 0: any number.
   HarmonyAnswer(std::shared_ptr<Guide> guide, std::shared_ptr<const TokenTrie> trie,

@@ -78,6 +78,7 @@ ApiResult<void> Job::submit_all() {
     request.tenant = parts_.tenant;
     request.payer = parts_.payer;
     request.constraint = prompt.constraint;
+    choices_[i].constraint = prompt.constraint;
     request.on_event = [self = shared_from_this(), i](const Event& event) {
       self->on_event(i, event);
     };
@@ -220,7 +221,9 @@ void Job::take(const Arrived& arrived, std::string& out) {
     last_token_us_ = now_us;
     if (running.answer->push(event, pieces) && running.stream) running.stream->cancel();
   } else {
-    running.answer->finish(event.reason, pieces);
+    const bool stuck = event.reason == FinishReason::kStop && running.constraint != nullptr &&
+                       running.constraint->stuck();
+    running.answer->finish(stuck ? FinishReason::kLength : event.reason, pieces);
     running.stream.reset();
     if (event.reason == FinishReason::kError && !error_) {
       fail(event.error ? from_core(*event.error)

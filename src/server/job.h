@@ -10,6 +10,7 @@
 #include "ledger/ledger.h"
 #include "server/admission.h"
 #include "server/answer.h"
+#include "server/bound_answer.h"
 #include "server/exchange.h"
 #include "server/metrics.h"
 #include "server/model.h"
@@ -24,7 +25,7 @@ struct JobParts {
   struct Prompt {
     Model::Prompt prompt;
     uint32_t group = 0;
-    std::shared_ptr<Constraint> constraint = nullptr;
+    std::shared_ptr<BoundAnswer> constraint = nullptr;
   };
   std::vector<Prompt> prompts;
   std::unique_ptr<Shape> shape;
@@ -56,6 +57,7 @@ class Job : public Exchange, public std::enable_shared_from_this<Job> {
 
  private:
   struct Running {  // one choice
+    std::shared_ptr<BoundAnswer> constraint;
     std::unique_ptr<Stream> stream;
     std::unique_ptr<Answer> answer;
     Choice choice;

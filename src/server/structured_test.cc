@@ -228,6 +228,66 @@ TEST(Structured, CallsAreForcedInTheFormsOfTheFamilies) {
   }
 }
 
+// Where no token of the vocabulary goes on, the answer ends, and says that it isn't whole.
+TEST(Structured, AVocabularyThatCantGoOnEndsTheAnswerAsTooShort) {
+  for (const chat::Format format : {chat::Format::kHermes, chat::Format::kHarmony}) {
+    TestServer server({.model = {.format = format, .missing = "}"}});
+    const Json schema = Json::parse(
+        R"({"type":"object","properties":{"x":{"type":"integer","minimum":0,"maximum":9}},
+            "required":["x"],"additionalProperties":false})");
+    const Json tool{{"type", "function"}, {"function", {{"name", "f"}, {"parameters", schema}}}};
+    for (const Json& extra : {Json{{"response_format", schema_format(schema)}},
+                              Json{{"tools", Json::array({tool})}, {"tool_choice", "required"}}}) {
+      Json asked = no_thinking(extra);
+      for (const bool stream : {false, true}) {
+        asked["stream"] = stream;
+        if (stream) asked["stream_options"] = {{"include_usage", true}};
+        const auto reply = post(server.port(), "/v1/chat/completions", say("x", asked));
+        ASSERT_EQ(reply.status, 200U) << reply.body;
+        EXPECT_NE(reply.body.find(R"("finish_reason":"length")"), std::string::npos) << reply.body;
+        const Json last =
+            stream ? Json::parse(reply.events().at(reply.events().size() - 2)) : reply.json();
+        EXPECT_LT(last["usage"]["completion_tokens"], 300) << last;  // not the whole context
+      }
+    }
+  }
+}
+
+// What max_tokens cuts off is a beginning of what was asked for, and says so; of a call it shows
+// what there is.
+TEST(Structured, ACutBoundAnswerIsABeginning) {
+  for (const chat::Format format : {chat::Format::kHermes, chat::Format::kHarmony}) {
+    TestServer server({.model = {.format = format}});
+    const Json tool{{"type", "function"}, {"function", {{"name", "f"}, {"parameters", kPoint}}}};
+    std::string whole;
+    for (int most = 1; most < 80; ++most) {
+      const Json extra = no_thinking(
+          {{"seed", 4}, {"max_tokens", most}, {"response_format", schema_format(kPoint)}});
+      const Json choice = post(server.port(), "/v1/chat/completions",
+                               say(R"({"x": 3, "name": "abc", "tags": ["b"]})", extra))
+                              .json()["choices"][0];
+      const std::string text = choice["message"]["content"];
+      const bool cut = choice["finish_reason"] == "length";
+      EXPECT_TRUE(text.starts_with(whole)) << text;
+      EXPECT_NE(Json::accept(text), cut && !text.ends_with('}')) << choice;
+      whole = text;
+      if (!cut) break;
+    }
+    EXPECT_TRUE(Json::accept(whole)) << whole;
+    const Json called = post(server.port(), "/v1/chat/completions",
+                             say("x", no_thinking({{"max_tokens", 50},
+                                                   {"tools", Json::array({tool})},
+                                                   {"tool_choice", "required"},
+                                                   {"seed", 4}})))
+                            .json()["choices"][0];
+    EXPECT_EQ(called["finish_reason"], "length") << called;
+    const Json& message = called["message"];
+    EXPECT_TRUE(message["content"].is_null()) << called;
+    const std::string arguments = message["tool_calls"][0]["function"]["arguments"];
+    EXPECT_TRUE(arguments.starts_with('{') && !Json::accept(arguments)) << called;
+  }
+}
+
 TEST(Structured, FormatsWithoutCallsRefuseToForceThem) {
   TestServer server({.model = {.format = chat::Format::kGeneric}});
   const Json tool{{"type", "function"}, {"function", {{"name", "f"}}}};
