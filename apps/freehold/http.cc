@@ -55,7 +55,7 @@ std::optional<Number> leading_number(std::string_view text) {
 HttpHead read_head(const http::response<http::buffer_body>& answer,
                    const boost::optional<uint64_t>& length) {
   HttpHead head;
-  head.status = answer.result_int();
+  head.status = static_cast<int>(answer.result_int());
   if (length) head.content_length = *length;
   head.location = answer[http::field::location];
   head.etag = answer[http::field::etag];
@@ -108,12 +108,16 @@ asio::awaitable<Result<HttpHead>> exchange(Stream& stream, const HttpGet& get) {
 asio::awaitable<Result<HttpHead>> over_tls(beast::tcp_stream connection, const HttpGet& get) {
   asio::ssl::context context(asio::ssl::context::tls_client);
   boost::system::error_code error;
-  context.set_default_verify_paths(error);
-  if (error) co_return failure(get, "reading the system's certificates", error);
-  context.set_verify_mode(asio::ssl::verify_peer, error);
+  if (context.set_default_verify_paths(error)) {
+    co_return failure(get, "reading the system's certificates", error);
+  }
+  if (context.set_verify_mode(asio::ssl::verify_peer, error)) {
+    co_return failure(get, "asking for certificates", error);
+  }
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
   beast::ssl_stream<beast::tcp_stream> stream(std::move(connection), context);
   stream.set_verify_callback(asio::ssl::host_name_verification(get.url.host), error);
+  if (error) co_return failure(get, "asking for the host's name", error);
   SSL_set_tlsext_host_name(stream.native_handle(), get.url.host.c_str());
   beast::get_lowest_layer(stream).expires_after(get.timeout);
   auto [shaken] = co_await stream.async_handshake(asio::ssl::stream_base::client, kWait);
@@ -140,10 +144,11 @@ Result<HttpHead> http_get(const HttpGet& get) {
   try {
     asio::io_context context(1);
     Result<HttpHead> result = fail(ErrorCode::kIo, get.url.text() + ": no answer");
-    asio::co_spawn(context, request(get), [&](std::exception_ptr error, Result<HttpHead> answer) {
-      if (error) std::rethrow_exception(error);
-      result = std::move(answer);
-    });
+    asio::co_spawn(context, request(get),
+                   [&](const std::exception_ptr& error, Result<HttpHead> answer) {
+                     if (error) std::rethrow_exception(error);
+                     result = std::move(answer);
+                   });
     context.run();
     return result;
   } catch (const std::exception& error) {
