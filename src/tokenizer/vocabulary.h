@@ -25,7 +25,7 @@ enum class TokenKind : uint8_t {
 };
 
 inline constexpr TokenId kNoToken = -1;
-inline constexpr size_t kMaxTokens = size_t{1} << 22;
+inline constexpr size_t kMaxTokens = size_t{1} << 20;
 inline constexpr size_t kMaxTokenBytes = size_t{1} << 16;
 
 class Vocabulary {
