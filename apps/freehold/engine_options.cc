@@ -29,7 +29,11 @@ void add_engine_arguments(CLI::App& command, EngineArguments& arguments) {
                   "Tokens guessed ahead and verified together: auto (as many as pay), off, or "
                   "how many. Never changes a result")
       ->capture_default_str();
-  command.add_flag("--no-panel-files", arguments.no_panel_files,
+  add_panel_option(command, arguments.no_panel_files);
+}
+
+void add_panel_option(CLI::App& command, bool& no_panel_files) {
+  command.add_flag("--no-panel-files", no_panel_files,
                    "Do not keep the prepared weights on disk for the next start");
 }
 

@@ -31,6 +31,9 @@ struct EngineArguments {
 // MODEL, --threads, --isa, --kv, --context, --batch, --speculate and --no-panel-files.
 void add_engine_arguments(CLI::App& command, EngineArguments& arguments);
 
+// --no-panel-files.
+void add_panel_option(CLI::App& command, bool& no_panel_files);
+
 // `auto`, `off` or a number of tokens to EngineOptions::speculation_depth. Errors:
 // kInvalidArgument.
 base::Result<uint32_t> speculation_depth(const std::string& text);

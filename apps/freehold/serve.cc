@@ -34,6 +34,7 @@ struct ServeOptions {
   std::optional<uint32_t> max_stall_ms;
   std::optional<std::string> prefix_folder;
   std::optional<std::string> speculate;
+  bool no_panel_files = false;
   bool check = false;
 };
 
@@ -70,7 +71,7 @@ base::Result<server::ServeConfig> configuration(const ServeOptions& options) {
   if (options.speculate) {
     FREEHOLD_ASSIGN(config.engine.speculation_depth, speculation_depth(*options.speculate));
   }
-  config.engine.panel_folder = panel_folder();
+  if (config.panel_files && !options.no_panel_files) config.engine.panel_folder = panel_folder();
   FREEHOLD_ASSIGN(config.ledger, ledger_file(config.ledger));
   FREEHOLD_TRY(server::check_config(config));
   return config;
@@ -122,6 +123,7 @@ void add_serve(CLI::App& app, Action& action) {
       ->type_name("FOLDER");
   command->add_option("--speculate", options->speculate,
                       "Tokens guessed ahead: auto, off or how many; default auto");
+  add_panel_option(*command, options->no_panel_files);
   command->add_flag("--check", options->check, "Only say whether the configuration is good");
   command->footer(
       "Example:\n  freehold serve --model smollm2\n  freehold serve --config /etc/freehold.toml");

@@ -128,7 +128,8 @@ Status take_speculation(const toml::node& value, uint32_t& depth) {
   return {};
 }
 
-Takers engine_takers(EngineOptions& engine) {
+Takers engine_takers(ServeConfig& config) {
+  EngineOptions& engine = config.engine;
   constexpr int64_t kMost = int64_t{1} << 30;
   return {{"threads", number(engine.threads, 0, 4096)},
           {"isa", text(engine.isa)},
@@ -138,6 +139,7 @@ Takers engine_takers(EngineOptions& engine) {
           {"step_tokens", number(engine.step_tokens, 1, 65'536)},
           {"max_stall_ms", number(engine.max_stall_ms, 0, 600'000)},
           {"prefix_folder", text(engine.prefix_folder)},
+          {"panel_files", flag(config.panel_files)},
           {"memory_bytes", number(engine.memory_limit_bytes, 0, INT64_MAX)},
           {"speculate", [&engine](const toml::node& value) {
              return take_speculation(value, engine.speculation_depth);
@@ -191,7 +193,7 @@ Status read_config(const std::filesystem::path& file, ServeConfig& config) {
       {"ledger", text(config.ledger)},
       {"models_bytes", number(config.models_bytes, 0, INT64_MAX)},
       {"limits", table_of("limits.", limit_takers(config.limits))},
-      {"engine", table_of("engine.", engine_takers(config.engine))},
+      {"engine", table_of("engine.", engine_takers(config))},
       {"models", [&](const toml::node& value) { return take_models(value, config.models); }}};
   if (auto status = take_table(table, "", takers); !status) {
     return base::in_context(file.string(), status.error());

@@ -24,6 +24,7 @@ struct ServeConfig {
   Limits limits;
   std::vector<ServedModel> models;
   EngineOptions engine;
+  bool panel_files = true;            // the caller says where: EngineOptions::panel_folder
   uint64_t models_bytes = 0;          // memory for all models; 0: no limit
   std::filesystem::path ledger = {};  // "": the caller's default
 };

@@ -64,9 +64,11 @@ class Operations(unittest.TestCase):
         settings = {"host": '"127.0.0.1"', "port": "0", "certificate": '""', "key": '""',
                     "ledger": f'"{self.home.path}/l.db"'}
         engine = {"threads": "1", "context": "64", "sequences": "2", "max_stall_ms": "100",
-                  "prefix_folder": f'"{self.home.path}/prefix"', "speculate": '"off"'}
+                  "prefix_folder": f'"{self.home.path}/prefix"', "speculate": '"off"',
+                  "panel_files": "false"}
         elsewhere = {"help", "config", "check", "model"}  # [[models]]
         known = {name.replace("_", "-") for name in [*settings, *engine]} | elsewhere
+        known = known - {"panel-files"} | {"no-panel-files"}
         self.assertEqual(flags - known, set(), "flags without a setting in the file")
         self.assertEqual({f for f in known if f not in flags}, set(), "settings without a flag")
         lines = [f"{k} = {v}" for k, v in settings.items() if k != "port"]
@@ -82,6 +84,16 @@ class Operations(unittest.TestCase):
         self.home.run("keys", "add", "a")
         server = self.serve("--config", self.home.config(), "--host", "0.0.0.0")
         self.assertEqual(server.call("GET", "/v1/models")[0], 401)
+
+    def test_prepared_weights_are_kept_unless_told_not_to(self):
+        panels = self.home.path / "home" / "panels"
+        self.home.widen_model()
+        for config, flags in [(self.home.config(after="[engine]\npanel_files = false"), []),
+                              (self.home.config("plain.toml"), ["--no-panel-files"])]:
+            self.serve("--config", config, *flags).stop()
+            self.assertFalse(panels.exists(), f"{flags} made {panels}")
+        self.serve("--config", self.home.config()).stop()
+        self.assertTrue(list(panels.glob("*.panels")), "nothing is kept")
 
     # --- signals
 

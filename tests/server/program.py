@@ -6,9 +6,13 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import urllib.parse
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from wide_model import widen  # noqa: E402
 
 TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"
 
@@ -25,6 +29,10 @@ class Home:
         self.model.write_bytes(gzip.decompress(packed.read_bytes()))
         (self.path / "micro.jinja").write_text(TEMPLATE)
         self.environment = dict(os.environ, FREEHOLD_HOME=str(self.path / "home"))
+
+    def widen_model(self):
+        """Large enough for what is kept of large models only."""
+        widen(self.model, self.model, 16384)
 
     def run(self, *arguments):
         return subprocess.run([self.freehold, *map(str, arguments)], env=self.environment,
