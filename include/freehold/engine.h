@@ -43,6 +43,8 @@ struct EngineOptions {
   // A folder in which the prefix cache outlives the engine: read at the start, written at the end.
   // "": none. What was written for other weights or another cache type is not read.
   std::filesystem::path prefix_folder;
+  // Called when that was written, or could not be; at the engine's end.
+  std::function<void(const base::Status& written)> prefix_written;
   // A folder where the weights are kept in the form that is multiplied, so that the next start is
   // quicker and processes share them. "": none.
   std::filesystem::path panel_folder;

@@ -81,8 +81,10 @@ LocalEngine::~LocalEngine() {
     changed_.notify_one();
   }
   thread_.join();
+  if (!parts_.store) return;
   // A disk that is full now costs the next engine some prompts, no more.
-  if (parts_.store) static_cast<void>(parts_.store->write(cache_, *parts_.arena));
+  const base::Status written = parts_.store->write(cache_, *parts_.arena);
+  if (parts_.options.prefix_written) parts_.options.prefix_written(written);
 }
 
 EngineStats LocalEngine::stats() const {

@@ -50,7 +50,7 @@ Result<std::optional<engine::PrefixStore>> open_store(const std::filesystem::pat
   std::vector<std::filesystem::path> files = parts.directory.paths();
   if (std::filesystem::is_directory(model, error)) files.push_back(model / "config.json");
   FREEHOLD_ASSIGN(const engine::PrefixDigest digest,
-                  engine::prefix_digest(files, parts.block_bytes));
+                  engine::prefix_digest(folder, files, parts.block_bytes, parts.machine->pool()));
   return engine::PrefixStore(folder, digest, parts.block_bytes);
 }
 

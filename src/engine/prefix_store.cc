@@ -6,14 +6,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include "base/file.h"
+#include "models/panel_file.h"
 
 namespace freehold::engine {
 namespace {
@@ -80,7 +83,7 @@ class Draft {
     path_ += ".new";
     const int handle = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (handle >= 0) file_ = fdopen(handle, "wb");
-    ok_ = file_ != nullptr;
+    check(file_ != nullptr);
   }
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
@@ -89,31 +92,39 @@ class Draft {
     if (!done_) ::unlink(path_.c_str());
   }
   void put(std::span<const std::byte> bytes) {
-    ok_ = ok_ && std::fwrite(bytes.data(), 1, bytes.size(), file_) == bytes.size();
+    if (ok()) check(std::fwrite(bytes.data(), 1, bytes.size(), file_) == bytes.size());
   }
   bool finish() {
-    ok_ = ok_ && std::fflush(file_) == 0 && fsync(fileno(file_)) == 0;
-    done_ = ok_ && std::rename(path_.c_str(), target_.c_str()) == 0;
+    if (ok()) check(std::fflush(file_) == 0 && fsync(fileno(file_)) == 0);
+    if (ok()) check(std::rename(path_.c_str(), target_.c_str()) == 0);
+    done_ = ok();
     return done_;
   }
+  // What the system said of the first thing that failed.
+  std::string reason() const { return std::system_category().message(error_); }
 
  private:
+  bool ok() const { return error_ == 0; }
+  void check(bool done) {
+    if (!done) error_ = errno;
+  }
+
   std::filesystem::path target_;
   std::filesystem::path path_;
   std::FILE* file_ = nullptr;
-  bool ok_ = false;
+  int error_ = 0;
   bool done_ = false;
 };
 
 }  // namespace
 
-base::Result<PrefixDigest> prefix_digest(std::span<const std::filesystem::path> files,
-                                         std::span<const size_t> layer_block_bytes) {
+base::Result<PrefixDigest> prefix_digest(const std::filesystem::path& folder,
+                                         std::span<const std::filesystem::path> files,
+                                         std::span<const size_t> layer_block_bytes,
+                                         base::ThreadPool& pool) {
+  FREEHOLD_ASSIGN(const Checksum::Digest content, models::source_digest(folder, files, pool));
   Checksum sum;
-  for (const auto& file : files) {
-    FREEHOLD_ASSIGN(const base::MappedFile mapped, base::MappedFile::open(file));
-    sum.add(mapped.bytes());
-  }
+  sum.add(std::as_bytes(std::span(content)));
   sum.add(std::as_bytes(layer_block_bytes));
   return sum.digest();
 }
@@ -207,7 +218,8 @@ base::Status PrefixStore::write(const kv::BlockCache& cache, const kv::Arena& ar
     number.emplace(one.block, number.size() + 1);
   }
   if (draft.finish()) return {};
-  return fail(ErrorCode::kIo, "the prefix cache can't be written to " + file_.string());
+  return fail(ErrorCode::kIo,
+              "the prefix cache can't be written to " + file_.string() + ": " + draft.reason());
 }
 
 }  // namespace freehold::engine

@@ -16,6 +16,7 @@
 
 #include "base/checksum.h"
 #include "base/result.h"
+#include "base/thread_pool.h"
 #include "kv/arena.h"
 #include "kv/block_cache.h"
 
@@ -24,9 +25,12 @@ namespace freehold::engine {
 // Of a model's files and all else that decides the bits of a block.
 using PrefixDigest = base::Checksum::Digest;
 
-// Reads every byte of the files, in order, once. Errors: those of the files.
-base::Result<PrefixDigest> prefix_digest(std::span<const std::filesystem::path> files,
-                                         std::span<const size_t> layer_block_bytes);
+// Reads every byte of the files, unless `folder` remembers their state (models/panel_file.h).
+// Errors: those of the files.
+base::Result<PrefixDigest> prefix_digest(const std::filesystem::path& folder,
+                                         std::span<const std::filesystem::path> files,
+                                         std::span<const size_t> layer_block_bytes,
+                                         base::ThreadPool& pool);
 
 class PrefixStore {
  public:

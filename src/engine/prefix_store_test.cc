@@ -117,18 +117,43 @@ TEST_F(PrefixStoreTest, DamageLosesBlocksAndNothingElse) {
 
 TEST_F(PrefixStoreTest, DigestIsOfEveryByte) {
   const std::filesystem::path file = folder_ / "weights";
+  base::ThreadPool pool(1);
+  int n_folders = 0;  // each with nothing remembered
   const auto digest_with = [&](size_t at) {
     std::string bytes(1000, 'x');
     bytes[at] = 'y';
     std::ofstream(file, std::ios::binary).write(bytes.data(), 1000);
     const std::filesystem::path files[] = {file};
-    return *prefix_digest(files, kLayers);
+    const auto memory = folder_ / std::to_string(n_folders++);
+    std::filesystem::create_directory(memory);
+    return *prefix_digest(memory, files, kLayers, pool);
   };
   EXPECT_EQ(digest_with(3), digest_with(3));
   EXPECT_NE(digest_with(3), digest_with(4));
   EXPECT_NE(digest_with(998), digest_with(999));
   const std::filesystem::path none[] = {folder_ / "nothing"};
-  EXPECT_FALSE(prefix_digest(none, kLayers).has_value());
+  EXPECT_FALSE(prefix_digest(folder_, none, kLayers, pool).has_value());
+}
+
+TEST_F(PrefixStoreTest, AnUnchangedModelIsNotReadAgain) {
+  base::ThreadPool pool(1);
+  std::vector<PrefixDigest> digests;
+  for (const char* name : {"a", "b"}) {
+    const std::filesystem::path files[] = {folder_ / name};
+    const auto memory = folder_ / (std::string(name) + ".memory");
+    std::filesystem::create_directory(memory);
+    std::ofstream(files[0]) << name;
+    digests.push_back(*prefix_digest(memory, files, kLayers, pool));
+  }
+  ASSERT_NE(digests[0], digests[1]);
+  // With what is remembered of `a` in the place of what is remembered of `b`, `b` is taken for it.
+  const auto remembered = [&](const char* name) {
+    return std::filesystem::directory_iterator(folder_ / name)->path();
+  };
+  std::filesystem::copy_file(remembered("a.memory"), remembered("b.memory"),
+                             std::filesystem::copy_options::overwrite_existing);
+  const std::filesystem::path files[] = {folder_ / "b"};
+  EXPECT_EQ(*prefix_digest(folder_ / "b.memory", files, kLayers, pool), digests[0]);
 }
 
 }  // namespace

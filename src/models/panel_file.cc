@@ -116,24 +116,6 @@ std::optional<Checksum::Digest> known_digest(const fs::path& file) {
   return known.digest;
 }
 
-Result<Checksum::Digest> digest_of(const fs::path& folder, std::span<const fs::path> sources,
-                                   base::ThreadPool& pool) {
-  FREEHOLD_ASSIGN(const uint64_t state, state_of(sources));
-  const fs::path file = folder / (hex(state) + ".source");
-  if (const auto known = known_digest(file)) return *known;
-  Checksum sum;
-  for (const fs::path& source : sources) {
-    FREEHOLD_ASSIGN(const base::MappedFile mapped, base::MappedFile::open(source));
-    const std::vector<uint64_t> sums = checksums_of(mapped.bytes(), pool);
-    sum.add(std::as_bytes(std::span(sums)));
-    sum.add(mapped.bytes().size());
-  }
-  Known known{sum.digest(), 0};
-  known.check = known.expected();
-  FREEHOLD_TRY(base::write_file_atomically(file, std::as_bytes(std::span(&known, 1))));
-  return known.digest;
-}
-
 // The time of a file's last use is kept as its time of change.
 void delete_unused(const fs::path& folder) {
   std::error_code error;
@@ -156,13 +138,32 @@ uint64_t aligned(uint64_t bytes) {
 
 }  // namespace
 
+Result<Checksum::Digest> source_digest(const fs::path& folder, std::span<const fs::path> sources,
+                                       base::ThreadPool& pool) {
+  FREEHOLD_ASSIGN(const uint64_t state, state_of(sources));
+  const fs::path file = folder / (hex(state) + ".source");
+  if (const auto known = known_digest(file)) return *known;
+  Checksum sum;
+  for (const fs::path& source : sources) {
+    FREEHOLD_ASSIGN(const base::MappedFile mapped, base::MappedFile::open(source));
+    const std::vector<uint64_t> sums = checksums_of(mapped.bytes(), pool);
+    sum.add(std::as_bytes(std::span(sums)));
+    sum.add(mapped.bytes().size());
+  }
+  Known known{sum.digest(), 0};
+  known.check = known.expected();
+  // Not remembered, it is read again.
+  (void)base::write_file_atomically(file, std::as_bytes(std::span(&known, 1)));
+  return known.digest;
+}
+
 Result<PanelFile> PanelFile::locate(const fs::path& folder, std::span<const fs::path> sources,
                                     uint64_t layout, uint64_t bytes, base::ThreadPool& pool) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return fail(ErrorCode::kIo, folder.string() + ": " + error.message());
   PanelFile file;
-  FREEHOLD_ASSIGN(file.digest_, digest_of(folder, sources, pool));
+  FREEHOLD_ASSIGN(file.digest_, source_digest(folder, sources, pool));
   file.layout_ = layout;
   file.bytes_ = bytes;
   file.path_ =

@@ -24,6 +24,12 @@
 
 namespace freehold::models {
 
+// Of the content of `sources`, which are read whole where their state in `folder` is not known.
+// Errors: those of the files.
+base::Result<base::Checksum::Digest> source_digest(const std::filesystem::path& folder,
+                                                   std::span<const std::filesystem::path> sources,
+                                                   base::ThreadPool& pool);
+
 class PanelFile {
  public:
   // Of the model in `sources`, whose panels have this layout and size. Reads the sources whole

@@ -50,6 +50,7 @@ std::string Metrics::text() const {
   append_metric("requests_rejected_total", "counter", rejected_total, out);
   append_metric("requests_cancelled_total", "counter", cancelled_total, out);
   append_metric("slow_readers_total", "counter", slow_readers_total, out);
+  append_metric("prefix_write_failures_total", "counter", prefix_failures_total, out);
   append_metric("prompt_tokens_total", "counter", prompt_tokens_total, out);
   append_metric("cached_tokens_total", "counter", cached_tokens_total, out);
   append_metric("completion_tokens_total", "counter", completion_tokens_total, out);

@@ -32,6 +32,7 @@ struct Metrics {
   std::atomic<uint64_t> rejected_total{0};  // 429 and 503
   std::atomic<uint64_t> cancelled_total{0};
   std::atomic<uint64_t> slow_readers_total{0};
+  std::atomic<uint64_t> prefix_failures_total{0};  // prefix caches that could not be kept
   std::atomic<uint64_t> prompt_tokens_total{0};
   std::atomic<uint64_t> cached_tokens_total{0};
   std::atomic<uint64_t> completion_tokens_total{0};

@@ -27,10 +27,29 @@ uint64_t bytes_on_disk(const std::filesystem::path& path) {
   return sum;
 }
 
-std::vector<ModelPool::Source> sources_of(const ServeConfig& config, const LogSink& log) {
+// Counts prefix caches that could not be kept, and says so once until it works again.
+class PrefixWatch {
+ public:
+  PrefixWatch(LogSink log, Metrics& metrics) : log_(std::move(log)), metrics_(metrics) {}
+  void written(const base::Status& status) {
+    const bool failed = !status;
+    if (failed) metrics_.prefix_failures_total.fetch_add(1);
+    if (failing_.exchange(failed) || !failed || !log_) return;
+    log_({{"event", "prefix_not_kept"}, {"error", status.error().message}});
+  }
+
+ private:
+  LogSink log_;
+  Metrics& metrics_;
+  std::atomic<bool> failing_{false};
+};
+
+std::vector<ModelPool::Source> sources_of(const ServeConfig& config, const LogSink& log,
+                                          PrefixWatch& watch) {
   std::vector<ModelPool::Source> sources;
   for (const auto& model : config.models) {
     LoadOptions options{model.path, model.template_file, config.engine};
+    options.engine.prefix_written = [&watch](const base::Status& status) { watch.written(status); };
     sources.push_back(
         {model.name, bytes_on_disk(model.path),
          [options, name = model.name, log]() -> base::Result<std::shared_ptr<Model>> {
@@ -72,10 +91,12 @@ sigset_t our_signals() {
   return set;
 }
 
+// The last goes first: models tell the service's metrics about their end.
 struct Parts {
   std::unique_ptr<ledger::Ledger> ledger;
-  std::unique_ptr<ModelPool> pool;
   std::unique_ptr<Service> service;
+  std::unique_ptr<PrefixWatch> watch;
+  std::unique_ptr<ModelPool> pool;
   std::unique_ptr<HttpServer> http;
 };
 
@@ -90,7 +111,10 @@ base::Result<Parts> open_parts(const ServeConfig& config, const ServeHooks& hook
                           "`freehold keys add NAME`, or listen on 127.0.0.1");
   }
   parts.pool = std::make_unique<ModelPool>(config.models_bytes);
-  parts.pool->set_sources(sources_of(config, hooks.log));
+  ServiceOptions options{.limits = config.limits, .demand_keys = keys, .log = hooks.log};
+  parts.service = std::make_unique<Service>(std::move(options), *parts.pool, parts.ledger.get());
+  parts.watch = std::make_unique<PrefixWatch>(hooks.log, parts.service->metrics());
+  parts.pool->set_sources(sources_of(config, hooks.log, *parts.watch));
   for (const auto& model : config.models) {
     if (!model.preload) continue;
     if (const auto loaded = parts.pool->acquire(model.name); !loaded) {
@@ -98,8 +122,6 @@ base::Result<Parts> open_parts(const ServeConfig& config, const ServeHooks& hook
                         "model `" + model.name + "`: " + loaded.error().message);
     }
   }
-  ServiceOptions options{.limits = config.limits, .demand_keys = keys, .log = hooks.log};
-  parts.service = std::make_unique<Service>(std::move(options), *parts.pool, parts.ledger.get());
   HttpOptions http = config.http;
   http.limits = config.limits;
   raise_descriptor_limit(config.limits.connections + 512);
@@ -114,7 +136,7 @@ void reload(const ServeConfig& config, const ServeHooks& hooks, Parts& parts) {
   if (hooks.reload) {
     const auto fresh = hooks.reload();
     if (fresh) {
-      parts.pool->set_sources(sources_of(*fresh, hooks.log));
+      parts.pool->set_sources(sources_of(*fresh, hooks.log, *parts.watch));
       outcome = "keys and models";
     } else {
       outcome = "keys; the configuration is kept: " + fresh.error().message;
@@ -154,6 +176,7 @@ base::Status serve(const ServeConfig& config, const ServeHooks& hooks) {
   parts.http.reset();
   while (parts.service->running() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   parts.ledger.reset();  // writes what is left and calls back while the service is there
+  parts.pool.reset();    // models keep what they keep
   if (hooks.log) hooks.log({{"event", "stopped"}});
   return {};
 }

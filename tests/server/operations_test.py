@@ -223,6 +223,32 @@ class Operations(unittest.TestCase):
         _, changed = server.call("POST", "/v1/chat/completions", body)
         self.assertEqual(changed["usage"]["prompt_cache_hit_tokens"], 0)
 
+    def test_a_prefix_cache_that_cant_be_kept_is_told_once_and_counted(self):
+        prefix = self.home.path / "prefix"
+        config = self.home.config(
+            before="models_bytes = 1",
+            after=f'[[models]]\nname = "other"\npath = "{self.home.model}"\n'
+                  f'[engine]\nprefix_folder = "{prefix}"')
+        server = self.serve("--config", config)
+        ask = lambda model: server.call("POST", "/v1/completions",
+                                        {"model": model, "prompt": "a b c", "max_tokens": 2})
+        failures = lambda: re.search(r"(?m)^freehold_prefix_write_failures_total (\d+)",
+                                     server.call("GET", "/metrics")[1]).group(1)
+        told = lambda: (self.home.path / "log").read_text().count("prefix_not_kept")
+        self.assertEqual(ask("other")[0], 200)  # there is memory for one, so the first must go
+        self.until(lambda: ask("micro")[0] == 200)
+        self.assertEqual((failures(), told()), ("0", 0))
+        for file in prefix.glob("*.prefix"):
+            file.unlink()
+            file.mkdir()  # what can't be replaced by a file
+        for n, model in enumerate(["other", "micro"]):
+            self.until(lambda: ask(model)[0] == 200)
+            self.assertEqual((failures(), told()), (str(n + 1), 1))
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(told(), 1)
+        log = (self.home.path / "log").read_text()
+        self.assertRegex(log, rf"{prefix}/\S+: Is a directory")
+
     def test_killed_in_the_middle_the_usage_is_kept(self):
         server = self.serve("--config", self.home.config())
         server.call("POST", "/v1/chat/completions", chat("done"))
