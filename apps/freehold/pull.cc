@@ -14,6 +14,7 @@
 #include "command.h"
 #include "download.h"
 #include "hub.h"
+#include "interrupt.h"
 #include "pip.h"
 #include "progress.h"
 #include "sha256.h"
@@ -128,6 +129,13 @@ Result<std::vector<StoredFile>> pull_package(const Source& source, const Wanted&
 Result<StoredFile> pull_file(Download wanted, const std::string& title) {
   const std::string name = wanted.destination.filename().string();
   FREEHOLD_TRY(check_file_name(name));
+  // download.h: only what has a digest can be gone on with.
+  const bool goes_on = !wanted.sha256.empty();
+  const LastWords words(goes_on
+                            ? "stopped; what has arrived is kept, and the same pull goes on there"
+                            : "stopped; what has arrived is deleted, since without a digest "
+                              "(--sha256) nothing can go on there",
+                        goes_on ? "" : wanted.destination.native() + ".partial");
   ProgressBar bar(title);
   wanted.progress = [&](uint64_t done, std::optional<uint64_t> total) { bar.bytes(done, total); };
   FREEHOLD_ASSIGN(const Downloaded result, download(wanted));
@@ -233,7 +241,8 @@ void add_pull(CLI::App& app, Action& action) {
   command->add_option("--as", options->as, "Its name in the store");
   command->add_option("--sha256", options->sha256, "The digest that the (one) file must have");
   command->footer(
-      "A pull that broke off goes on where it was. HF_ENDPOINT and MODELSCOPE_ENDPOINT name\n"
+      "A pull that broke off or was stopped goes on where it was, if its digest is known. "
+      "HF_ENDPOINT and MODELSCOPE_ENDPOINT name\n"
       "mirrors, HF_TOKEN opens models that want an account.\n\n"
       "Examples:\n"
       "  freehold pull smollm2\n"

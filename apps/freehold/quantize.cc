@@ -8,6 +8,8 @@
 #include "base/topology.h"
 #include "command.h"
 #include "gguf/huggingface.h"
+#include "gguf/writer.h"
+#include "interrupt.h"
 #include "progress.h"
 #include "quantizer.h"
 #include "store.h"
@@ -63,6 +65,8 @@ Status quantize(const QuantizeOptions& options) {
     }
   }
   base::ThreadPool pool(options.threads > 0 ? options.threads : base::default_threads());
+  const LastWords words("stopped; " + options.out + " is not written",
+                        gguf::Writer::temporary_path(options.out));
   ProgressBar bar("quantising");
   QuantizeJob job{*mix, options.requantize, {}};
   job.progress = [&, total = model.total_bytes()](uint64_t done) { bar.bytes(done, total); };

@@ -24,8 +24,8 @@ using base::Status;
 // The file under its temporary name.
 class Writer::File {
  public:
-  explicit File(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
-    temporary_ += ".partial-" + std::to_string(::getpid());
+  explicit File(std::filesystem::path path)
+      : path_(std::move(path)), temporary_(temporary_path(path_)) {
     stream_ = std::fopen(temporary_.c_str(), "wbe");
   }
   File(const File&) = delete;
@@ -218,6 +218,12 @@ Writer::Writer(std::unique_ptr<File> file) : file_(std::move(file)) {}
 Writer::Writer(Writer&&) noexcept = default;
 Writer& Writer::operator=(Writer&&) noexcept = default;
 Writer::~Writer() = default;
+
+std::filesystem::path Writer::temporary_path(const std::filesystem::path& path) {
+  std::filesystem::path temporary = path;
+  temporary += ".partial-" + std::to_string(::getpid());
+  return temporary;
+}
 
 Result<Writer> Writer::create(const std::filesystem::path& path, const Metadata& metadata,
                               std::span<const TensorPlan> tensors) {

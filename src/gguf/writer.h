@@ -32,6 +32,9 @@ class Writer {
   static base::Result<Writer> create(const std::filesystem::path& path, const Metadata& metadata,
                                      std::span<const TensorPlan> tensors);
 
+  // Where this process writes until finish, for who ends it by a signal.
+  static std::filesystem::path temporary_path(const std::filesystem::path& path);
+
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
   ~Writer();

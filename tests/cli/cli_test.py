@@ -6,13 +6,20 @@
 
 import array
 import gzip
+import http.server
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from wide_model import widen  # noqa: E402
 
 FREEHOLD, DATA = "", Path()
 COMMANDS = ["run", "list", "pull", "remove", "inspect", "tokenize", "render", "bench", "logits",
@@ -144,6 +151,61 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(told["scored"], 2 * 31)
         text.write_text("short")
         self.freehold("perplexity", self.model, "--text", str(text), code=2)
+
+    def interrupted(self, number, started, *arguments):
+        """What the program said when it was ended by a signal, once `started()`."""
+        environment = dict(os.environ, FREEHOLD_HOME=str(self.path / "home"))
+        with subprocess.Popen([FREEHOLD, *map(str, arguments)], env=environment, text=True,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            deadline = time.monotonic() + 60
+            while not started():
+                self.assertIsNone(process.poll(), "it ended too soon")
+                self.assertLess(time.monotonic(), deadline, "it never began")
+                time.sleep(0.001)
+            process.send_signal(number)
+            said = process.stderr.read()
+        self.assertEqual(process.returncode, -number, said)
+        return said
+
+    def test_a_quantisation_that_is_stopped_leaves_nothing(self):
+        large = self.path / "large.gguf"
+        widen(Path(self.model), large, 65536)
+        folder = self.path / "quantised"
+        folder.mkdir()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            said = self.interrupted(number, lambda: any(folder.iterdir()), "quantize", large,
+                                    folder / "out.gguf", "--type", "Q8_0", "--threads", "1")
+            self.assertIn("is not written", said)
+            self.assertEqual(list(folder.iterdir()), [])
+
+    def test_a_pull_that_is_stopped_keeps_what_it_can_go_on_with(self):
+        class Endless(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(1 << 30))
+                self.end_headers()
+                try:
+                    while True:
+                        self.wfile.write(bytes(1 << 20))
+                        time.sleep(0.1)
+                except OSError:
+                    pass
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        url = f"http://127.0.0.1:{server.server_port}/endless.gguf"
+        for digest, words in (["--sha256", "0" * 64], "is kept"), ([], "is deleted"):
+            name = "with" if digest else "without"
+            partial = self.path / "home" / "models" / name / "endless.gguf.partial"
+            begun = lambda: partial.exists() and partial.stat().st_size > 0
+            said = self.interrupted(signal.SIGINT, begun, "pull", url, "--as", name, *digest)
+            self.assertIn(words, said)
+            self.assertEqual(partial.exists(), bool(digest))
 
     def test_raw_text_is_continued_the_same_way_each_time(self):
         def run(*options):
