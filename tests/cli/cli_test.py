@@ -207,6 +207,13 @@ class CommandLine(unittest.TestCase):
             self.assertIn(words, said)
             self.assertEqual(partial.exists(), bool(digest))
 
+    def test_speculation_changes_no_answer(self):
+        run = ["run", self.model, "--raw", "a b a b a b", "--max-tokens", "40", "--temperature", "0"]
+        answers = {how: self.freehold(*run, "--speculate", how) for how in ("off", "auto", "2")}
+        self.assertGreater(len(answers["off"]), len("a b a b a b") + 10)
+        self.assertEqual(set(answers.values()), {answers["off"]})
+        self.assertIn("--speculate nonsense", self.freehold(*run, "--speculate", "nonsense", code=2))
+
     def test_raw_text_is_continued_the_same_way_each_time(self):
         def run(*options):
             return self.freehold("run", self.model, "--raw", "hello", "--max-tokens", "12", *options)
