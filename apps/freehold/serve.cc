@@ -116,7 +116,7 @@ void add_serve(CLI::App& app, Action& action) {
   command->add_option("--context", options->context, "Longest sequence in tokens");
   command->add_option("--sequences", options->sequences, "Requests that run at once");
   command->add_option("--max-stall-ms", options->max_stall_ms,
-                      "How long a long prompt may keep others waiting, a step; default 200");
+                      "What prompts may add to a step in which others get tokens; default 500");
   command
       ->add_option("--prefix-folder", options->prefix_folder,
                    "Keeps the prefix cache here between two starts")

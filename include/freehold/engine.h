@@ -37,9 +37,9 @@ struct EngineOptions {
   // earlier text with the same ending; 0 turns speculation off. Never changes the output.
   static constexpr uint32_t kAutomaticDepth = UINT32_MAX;  // as many as pay, by the clock
   uint32_t speculation_depth = kAutomaticDepth;
-  // The longest that a step should keep waiting those who get tokens: prompts ride along in pieces
-  // cut to it by the measured rate. 0: pieces have one size. Never changes the output.
-  uint32_t max_stall_ms = 200;
+  // What prompts may add to a step in which others wait for their next token: they ride along in
+  // pieces cut to it by the measured rate. 0: pieces have one size. Never changes the output.
+  uint32_t max_stall_ms = 500;
   // A folder in which the prefix cache outlives the engine: read at the start, written at the end.
   // "": none. What was written for other weights or another cache type is not read.
   std::filesystem::path prefix_folder;

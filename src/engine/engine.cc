@@ -21,8 +21,9 @@ constexpr size_t kPayersKept = 1024;
 constexpr uint32_t kPieceTokens = 128;  // of prompts beside answers, where no time is set
 
 scheduler::Pace::Limits pace_limits(const EngineOptions& options) {
-  if (options.max_stall_ms == 0) return {.max_step_us = 0, .most_tokens = kPieceTokens};
-  return {.max_step_us = uint64_t{options.max_stall_ms} * 1000, .most_tokens = options.step_tokens};
+  if (options.max_stall_ms == 0) return {.max_stall_us = 0, .most_tokens = kPieceTokens};
+  return {.max_stall_us = uint64_t{options.max_stall_ms} * 1000,
+          .most_tokens = options.step_tokens};
 }
 
 // So that nobody can choose prompts that all hash alike.

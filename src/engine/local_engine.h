@@ -69,6 +69,7 @@ class LocalEngine : public Engine {
   bool step();  // false: nothing to do until something changes
   void make_way_for_waiting();
   void admit();
+  void share_prefixes();
   void preempt(scheduler::SequenceId id);
   std::vector<scheduler::Running> describe_running() const;
   void keep_pace(std::span<const scheduler::Turn> turns, uint64_t step_us);

@@ -94,8 +94,18 @@ void LocalEngine::admit() {
   }
 }
 
+// Prompts that begin alike: what one has computed meanwhile the others need not.
+void LocalEngine::share_prefixes() {
+  for (const SequencePtr& sequence : running_) {
+    if (sequence->table.n_tokens >= sequence->prompt_end) continue;
+    const uint32_t gained = cache_.attach(sequence->table, sequence->tokens);
+    if (sequence->n_generated() == 0) sequence->usage.cached_tokens += gained;
+  }
+}
+
 bool LocalEngine::step() {
   admit();
+  share_prefixes();
   const std::lock_guard lock(model_mutex_);
   const bool prompts_wait = std::ranges::any_of(
       running_, [](const SequencePtr& s) { return s->prompt_end > s->table.n_tokens; });

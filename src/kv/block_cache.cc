@@ -50,9 +50,9 @@ void BlockCache::close(BlockTable& table) {
 }
 
 uint32_t BlockCache::attach(BlockTable& table, std::span<const TokenId> ids) {
-  if (table.n_tokens != table.n_shared * kBlockTokens || ids.empty()) return 0;
+  if (ids.empty()) return 0;
   const size_t n_limit = (ids.size() - 1) / kBlockTokens;
-  const uint32_t n_before = table.n_shared;
+  const uint32_t n_before = table.n_tokens;
   while (table.n_shared < n_limit) {
     const size_t i = table.n_shared;
     const BlockId parent = i == 0 ? kNoBlock : table.blocks[i - 1];
@@ -68,8 +68,8 @@ uint32_t BlockCache::attach(BlockTable& table, std::span<const TokenId> ids) {
     }
     ++table.n_shared;
   }
-  table.n_tokens = table.n_shared * kBlockTokens;
-  return (table.n_shared - n_before) * kBlockTokens;
+  table.n_tokens = std::max(n_before, table.n_shared * kBlockTokens);
+  return table.n_tokens - n_before;
 }
 
 bool BlockCache::reserve(BlockTable& table, uint32_t n_tokens) {

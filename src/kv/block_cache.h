@@ -56,10 +56,11 @@ class BlockCache {
   // for reuse.
   void close(BlockTable& table);
 
-  // Takes over cached blocks that continue the table, as far as they agree with `ids`, the whole
-  // sequence; at least the last token is always left to compute. Returns the tokens gained. Does
-  // something only where the table ends with a full block: at the start, or while a prompt is
-  // computed, when another request with the same prefix may have got further.
+  // Takes over cached blocks that continue the table's full ones, as far as they agree with `ids`,
+  // the whole sequence; at least the last token is always left to compute. Returns the tokens
+  // gained. For the start, and while a prompt is computed, when another request with the same
+  // prefix may have got further: what a block held of it so far is then given up for the full
+  // block.
   uint32_t attach(BlockTable& table, std::span<const TokenId> ids);
 
   // Sees that the table has blocks for n_tokens positions, evicting idle ones where needed. False,

@@ -120,17 +120,19 @@ TEST(BlockCache, SequencesSideBySideExchangeEqualBlocksAndCatchUp) {
   EXPECT_EQ(cache.counts().idle, 3U);
 }
 
-TEST(BlockCache, AttachWaitsForABlockBoundary) {
+TEST(BlockCache, AttachGivesUpAPartForAFullBlock) {
   BlockCache cache({.n_blocks = 12});
   const std::vector<TokenId> ids = tokens(100);
   pass(cache, "a", ids);
   BlockTable table = cache.open("a");
   ASSERT_TRUE(cache.reserve(table, 40));
   cache.commit(table, std::span(ids).first(10));
+  EXPECT_EQ(cache.attach(table, ids), 86U);  // ten of the first block were here already
+  EXPECT_EQ(table.n_tokens, 96U);
   EXPECT_EQ(cache.attach(table, ids), 0U);
-  cache.commit(table, std::span(ids).first(32));
-  EXPECT_EQ(cache.attach(table, ids), 64U);
+  EXPECT_EQ(cache.counts().used, 3U);
   cache.close(table);
+  EXPECT_EQ(cache.counts().free, 9U);
 }
 
 TEST(BlockCache, TruncateRollsDraftsBack) {

@@ -1,6 +1,6 @@
 // How many prompt tokens may ride in a step whose other sequences wait for their next token: as
-// many as the measured rate lets through in the time that they may wait. No clock: it is told how
-// long steps took. Never less than a few tokens, so that prompts get on even where nothing fits.
+// many as the measured rate lets through in the time that they may add to the step. No clock: it is
+// told how long steps took. Never less than a few tokens, so that prompts get on everywhere.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace freehold::scheduler {
 class Pace {
  public:
   struct Limits {
-    uint64_t max_step_us = 0;    // 0: always `most_tokens`
+    uint64_t max_stall_us = 0;   // that prompts add to a step; 0: always `most_tokens`
     uint32_t most_tokens = 128;  // of a prompt, in one step
     uint32_t first_tokens = 32;  // before anything is measured
     uint32_t least_tokens = 8;

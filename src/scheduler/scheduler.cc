@@ -80,9 +80,26 @@ struct Budget {
   }
 };
 
+// A step of so many tokens reads the weights no less often than a larger one where it counts: what
+// a token costs is computing.
+constexpr uint32_t kFullStepTokens = 128;
+
+// Tokens for prompts where nobody waits for a next token: enough to end the shortest, for then it
+// has its first token, and more in one step would only keep it waiting.
+uint32_t prompt_tokens_alone(const std::vector<Running>& running, uint32_t step_tokens) {
+  uint32_t shortest = step_tokens;
+  for (const Running& sequence : running) {
+    if (!sequence.paused && sequence.prompt_left > 0) {
+      shortest = std::min(shortest, sequence.prompt_left);
+    }
+  }
+  return std::min(step_tokens, std::max(shortest, kFullStepTokens));
+}
+
 // Shares out a step's prompt tokens: half to the sequence admitted first, so that it gets done, the
-// rest by fewest left, so that a short prompt does not wait for a long one. Chunks that do not end
-// a prompt end with a block.
+// rest by fewest left, so that a short prompt does not wait for a long one; all to the first where
+// no other has much less left. A chunk that does not end its prompt ends with a block where that
+// costs it little.
 void share_out_prompts(const std::vector<Running>& running, Budget& budget,
                        std::vector<uint32_t>& grants) {
   std::vector<size_t> order;
@@ -96,12 +113,14 @@ void share_out_prompts(const std::vector<Running>& running, Budget& budget,
     grants[i] +=
         budget.take(running[i], grants[i], std::min(n, running[i].prompt_left - grants[i]));
   };
-  give(first, (budget.tokens + 1) / 2);
+  const uint32_t fewest_left = running[order.front()].prompt_left;
+  const bool shares = fewest_left < running[first].prompt_left / 2;
+  give(first, shares ? (budget.tokens + 1) / 2 : budget.tokens);
   for (const size_t i : order) give(i, budget.tokens);
   for (const size_t i : order) {
     if (grants[i] == running[i].prompt_left) continue;
     const uint32_t past = (running[i].n_tokens + grants[i]) % kv::kBlockTokens;
-    if (past < grants[i]) grants[i] -= past;
+    if (past <= grants[i] / 4) grants[i] -= past;
   }
 }
 
@@ -179,10 +198,9 @@ Plan Scheduler::plan(std::span<const Running> running, uint32_t available_blocks
     grants[i] = budget.take(left[i], 0, 1);
     any_decode = any_decode || grants[i] > 0;
   }
-  Budget for_prompts{.tokens = budget.tokens, .blocks = n_promised};
-  if (any_decode) {
-    for_prompts.tokens = std::min(budget.tokens, limits_.prompt_tokens_beside_decode);
-  }
+  const uint32_t for_prompts_at_most =
+      any_decode ? limits_.prompt_tokens_beside_decode : prompt_tokens_alone(left, budget.tokens);
+  Budget for_prompts{.tokens = std::min(budget.tokens, for_prompts_at_most), .blocks = n_promised};
   share_out_prompts(left, for_prompts, grants);
   for (size_t i = 0; i < left.size(); ++i) {
     if (!decodes(i)) budget.tokens -= grants[i];

@@ -62,9 +62,20 @@ TEST(Plan, ShortPromptsPassLongOnesWhichStillGetHalf) {
   Scheduler scheduler(kLimits);
   const Plan plan = scheduler.plan(
       std::vector{prefilling(1, 1, 900), prefilling(2, 1, 800), prefilling(3, 1, 40)}, 100);
-  // 128 for the first come, 40 for the shortest, the rest (88, cut to whole blocks) for the next.
+  // Half of a step that is as short as it may be; 40 for the shortest, the rest for the next.
   EXPECT_THAT(plan.turns,
-              ElementsAre(Turn{1, 128, 0, false}, Turn{2, 64, 0, false}, Turn{3, 40, 0, true}));
+              ElementsAre(Turn{1, 64, 0, false}, Turn{2, 24, 0, false}, Turn{3, 40, 0, true}));
+}
+
+TEST(Plan, PromptsLikeEachOtherEndOneAfterTheOther) {
+  Scheduler scheduler(kLimits);
+  const Plan first = scheduler.plan(
+      std::vector{prefilling(1, 1, 107), prefilling(2, 1, 104), prefilling(3, 1, 110)}, 100);
+  EXPECT_THAT(first.turns, ElementsAre(Turn{1, 107, 0, true}, Turn{2, 21, 0, false}));
+  // Then they ride beside the first's tokens, again the earliest first.
+  const Plan second = scheduler.plan(
+      std::vector{decoding(1, 1, 108), prefilling(2, 1, 83), prefilling(3, 1, 110)}, 100);
+  EXPECT_THAT(second.turns, ElementsAre(Turn{1, 1, 0, true}, Turn{2, 64, 0, false}));
 }
 
 TEST(Plan, ChunksEndWithABlockUnlessThePromptDoes) {
