@@ -22,6 +22,7 @@ using base::Status;
 // Runs a program to its end, its standard output on our standard error.
 Status run_program(std::vector<std::string> arguments) {
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   posix_spawn_file_actions_t actions;
