@@ -154,6 +154,89 @@ class Operations(unittest.TestCase):
         self.home.run("keys", "revoke", "first")
         self.assertEqual(server.call("GET", "/v1/models", key=key)[0], 401, "at once")
 
+    # --- readers that don't read
+
+    def slow_reader(self, server, body):
+        """A client that asks and doesn't read, once the engine waits for it."""
+        slow = socket.socket()
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(30)
+        self.addCleanup(slow.close)
+        slow.connect(("127.0.0.1", server.url.port))
+        text = json.dumps(body)
+        slow.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                     f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n{text}"
+                     .encode())
+
+        def stands_still():
+            steps = []
+            for _ in range(2):
+                time.sleep(0.3)
+                steps.append(self.metric(server, "engine_steps_total{model=\"micro\"}"))
+            return steps[0] == steps[1]
+        self.until(lambda: self.metric(server, "requests") == 1)
+        self.until(stands_still)
+        self.assertEqual(self.metric(server, "requests"), 1, "it has its answer already")
+        return slow
+
+    def metric(self, server, name):
+        text = server.call("GET", "/metrics")[1]
+        return int(re.search(rf"(?m)^freehold_{re.escape(name)} (\d+)", text).group(1))
+
+    @staticmethod
+    def read_all(slow):
+        data = b""
+        try:
+            while piece := slow.recv(1 << 16):
+                data += piece
+        except ConnectionError:
+            pass
+        return data
+
+    def test_a_reader_that_stops_gives_way_and_loses_its_stream(self):
+        config = self.home.config(after="[engine]\nsequences = 1\n[limits]\nslow_reader_s = 6")
+        server = self.serve("--config", config)
+        ask = lambda: server.call("POST", "/v1/chat/completions", chat("hello", max_tokens=20))
+        alone = ask()[1]["choices"]
+        # More than may wait for a reader: the engine pauses after 2,048 tokens.
+        long = chat("a long one", max_tokens=1800, n=3, stream=True, logprobs=True, top_logprobs=20)
+        connection = server.connect()
+        connection.request("POST", "/v1/chat/completions", json.dumps(long))
+        whole = self.tokens_of(connection.getresponse().read())
+        self.assertEqual([len(tokens) for tokens in whole], [1800] * 3)
+
+        # It has the only place there is, and another one waits for it.
+        slow = self.slow_reader(server, long)
+        begin = time.monotonic()
+        status, answer = ask()
+        self.assertEqual((status, answer["choices"]), (200, alone))
+        self.assertLess(time.monotonic() - begin, 5, "it waited for the slow reader's end")
+        data = self.read_all(slow)  # reading again in time, it gets what it would have got
+        self.assertIn(b"[DONE]", data)
+        self.assertEqual(self.tokens_of(data), whole)
+        self.assertEqual(self.metric(server, "slow_readers_total"), 0)
+
+        slow = self.slow_reader(server, long)
+        self.assertEqual(ask()[1]["choices"], alone)
+        self.until(lambda: self.metric(server, "slow_readers_total") == 1)
+        data = self.read_all(slow)
+        self.assertNotIn(b"[DONE]", data)
+        self.assertTrue(0 < sum(map(len, self.tokens_of(data))) < 3 * 1800)
+        self.assertEqual(ask()[1]["choices"], alone)
+        self.until(lambda: self.metric(server, "requests") == 0)
+
+    @staticmethod
+    def tokens_of(stream):
+        """The tokens' bytes that a stream told for each of three choices."""
+        tokens = [[], [], []]
+        for line in stream.decode(errors="replace").splitlines():
+            if not line.startswith("data: {") or not line.endswith("}"):
+                continue
+            for choice in json.loads(line[6:])["choices"]:
+                logprobs = choice.get("logprobs") or {}
+                tokens[choice["index"]] += [t["bytes"] for t in logprobs.get("content") or []]
+        return tokens
+
     # --- TLS
 
     def test_tls(self):
