@@ -27,7 +27,6 @@ class Automaton {
   // Whether any text may follow a whole one.
   bool can_go_on(State state) const { return !configs_[state].frames.empty(); }
   const Grammar& grammar() const { return grammar_; }
-  uint32_t n_states() const { return static_cast<uint32_t>(configs_.size()); }
 
  private:
   using FrameId = uint32_t;  // 0: the bottom

@@ -24,8 +24,6 @@ struct FakeOptions {
 // Tokens 0-255 are bytes, then words. Harmony has its own words after them, in which "<|end|>" ends
 // a message and another token the answer.
 std::vector<std::string> fake_vocabulary(const FakeOptions& options);
-constexpr TokenId kFakeThink = 256;
-constexpr TokenId kFakeThinkEnd = 257;
 constexpr TokenId kFakeEnd = 258;
 
 // The prompt's last "say: " and what follows up to the end of the line is the answer; "\n" in it

@@ -313,10 +313,4 @@ Result<Grammar> schema_grammar(const Json& schema) {
   return builder.finish(root);
 }
 
-Result<Grammar> json_object_grammar() {
-  GrammarBuilder builder;
-  const JsonGrammar json(builder);
-  return builder.finish(json.object());
-}
-
 }  // namespace freehold::server

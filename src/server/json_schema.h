@@ -22,7 +22,5 @@ base::Result<GrammarBuilder::Expr> schema_expr(const nlohmann::ordered_json& sch
 
 // The whole grammar. Errors: those, and kInvalidArgument for a schema that nothing satisfies.
 base::Result<Grammar> schema_grammar(const nlohmann::ordered_json& schema);
-// Any JSON object.
-base::Result<Grammar> json_object_grammar();
 
 }  // namespace freehold::server

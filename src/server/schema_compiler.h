@@ -31,7 +31,7 @@ class SchemaCompiler {
   base::Result<Expr> compile_number(const Json& schema, bool whole);
   base::Result<Expr> compile_array(const Json& schema, uint32_t depth);
   base::Result<Expr> compile_object(const Json& schema, uint32_t depth);
-  // The members from property `index` on; `comma`: something stands before them.
+  // What stands between an object's braces.
   base::Result<Expr> compile_members(const Json& schema, uint32_t depth);
   // A string that is none of the names.
   Expr other_name(std::vector<std::string> names);
