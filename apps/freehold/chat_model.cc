@@ -98,7 +98,7 @@ Result<Answer> ChatModel::answer(const Json& conversation, const AnswerOptions& 
   output.format = model_->format();
   output.calls = chat::CallReading::kNever;
   output.prompt_tail = prompt.tail;
-  chat::OutputParser parser(std::move(output));
+  chat::OutputParser parser(output);
   tokenizer::Utf8Stream text;
   Answer parsed;
   std::vector<chat::OutputEvent> events;

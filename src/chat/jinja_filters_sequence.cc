@@ -164,6 +164,7 @@ Eval<std::vector<Value>> sorted(Context& context, std::vector<Keyed> items, bool
                                                std::string(type_name(clash->second)) + "'");
   }
   std::vector<Value> out;
+  out.reserve(items.size());
   for (const Keyed& item : items) out.push_back(item.second);
   return out;
 }

@@ -61,7 +61,7 @@ void group_thousands(std::string& digits) {
   for (size_t i = end; i > 3; i -= 3) digits.insert(i - 3, ",");
 }
 
-Eval<Value> format_number(Context& context, const Value& value, Spec spec) {
+Eval<Value> format_number(Context& context, const Value& value, const Spec& spec) {
   const bool real_type =
       std::string_view("eEfFgG%").find(spec.type) != std::string_view::npos && spec.type != 0;
   if (spec.precision > kMaxPrecision) {

@@ -83,19 +83,19 @@ class Writer {
     FREEHOLD_TRY(context_.check());
     switch (value.kind) {
       case Kind::kNone:
-        out_.append("null", structure_);
+        out_.append("null", kTrusted);
         return {};
       case Kind::kBool:
-        out_.append(value.integer != 0 ? "true" : "false", structure_);
+        out_.append(value.integer != 0 ? "true" : "false", kTrusted);
         return {};
       case Kind::kInt:
-        out_.append(std::to_string(value.integer), structure_);
+        out_.append(std::to_string(value.integer), kTrusted);
         return {};
       case Kind::kHuge:
-        out_.append(std::to_string(value.huge), structure_);
+        out_.append(std::to_string(value.huge), kTrusted);
         return {};
       case Kind::kFloat:
-        out_.append(number(value.real), structure_);
+        out_.append(number(value.real), kTrusted);
         return {};
       case Kind::kText:
         quote(*value.text);
@@ -125,7 +125,7 @@ class Writer {
   }
 
   void quote(const Text& text) {
-    out_.append("\"", structure_);
+    out_.append("\"", kTrusted);
     const std::string_view bytes = text.bytes();
     size_t plain = 0;  // begin of what needs no escape
     for (size_t i = 0; i < bytes.size();) {
@@ -139,7 +139,7 @@ class Writer {
       i += n;
     }
     out_.append(text, plain, bytes.size());
-    out_.append("\"", structure_);
+    out_.append("\"", kTrusted);
   }
 
   static std::string unit(int32_t code) {
@@ -165,32 +165,32 @@ class Writer {
 
   void new_line(int64_t level) {
     if (style_.indent < 0) return;
-    out_.append("\n", structure_);
+    out_.append("\n", kTrusted);
     out_.repeat(" ", static_cast<uint64_t>(std::min<int64_t>(style_.indent, 1 << 24) * level),
-                structure_);
+                kTrusted);
   }
 
   Eval<void> list(const Sequence& sequence, int64_t level) {
     if (sequence.items.empty()) {
-      out_.append("[]", structure_);
+      out_.append("[]", kTrusted);
       return {};
     }
-    out_.append("[", structure_);
+    out_.append("[", kTrusted);
     bool first = true;
     for (const Value& item : sequence.items) {
-      if (!first) out_.append(style_.item_separator, structure_);
+      if (!first) out_.append(style_.item_separator, kTrusted);
       first = false;
       new_line(level + 1);
       FREEHOLD_TRY(write(item, level + 1));
     }
     new_line(level);
-    out_.append("]", structure_);
+    out_.append("]", kTrusted);
     return {};
   }
 
   Eval<void> object(const Dict& dict, int64_t level) {
     if (dict.entries.empty()) {
-      out_.append("{}", structure_);
+      out_.append("{}", kTrusted);
       return {};
     }
     std::vector<const std::pair<Value, Value>*> entries;
@@ -200,18 +200,18 @@ class Writer {
         return less(context_.heap, a->first, b->first).value_or(false);
       });
     }
-    out_.append("{", structure_);
+    out_.append("{", kTrusted);
     bool first = true;
     for (const auto* entry : entries) {
-      if (!first) out_.append(style_.item_separator, structure_);
+      if (!first) out_.append(style_.item_separator, kTrusted);
       first = false;
       new_line(level + 1);
       FREEHOLD_TRY(key(entry->first));
-      out_.append(style_.key_separator, structure_);
+      out_.append(style_.key_separator, kTrusted);
       FREEHOLD_TRY(write(entry->second, level + 1));
     }
     new_line(level);
-    out_.append("}", structure_);
+    out_.append("}", kTrusted);
     return {};
   }
 
@@ -224,15 +224,15 @@ class Writer {
       return context_.fail(Fault::kTypeError, "keys must be str, int, float, bool or None, not " +
                                                   std::string(type_name(value)));
     }
-    out_.append("\"", structure_);
+    out_.append("\"", kTrusted);
     FREEHOLD_TRY(write(value, 0));
-    out_.append("\"", structure_);
+    out_.append("\"", kTrusted);
     return {};
   }
 
   // Brackets and commas are never control tokens; said to be untrusted, they don't cut the text
   // between the request's strings into pieces.
-  static constexpr bool structure_ = false;
+  static constexpr bool kTrusted = false;
 
   Context& context_;
   const JsonStyle& style_;

@@ -334,7 +334,8 @@ Result<std::string> string_literal(std::string_view token) {
       out += text[i++];
       continue;
     }
-    if (++i >= text.size() || !append_escape(out, text, i)) {
+    ++i;
+    if (i >= text.size() || !append_escape(out, text, i)) {
       return base::fail(ErrorCode::kBadFormat, "TemplateSyntaxError: broken escape in a string");
     }
   }

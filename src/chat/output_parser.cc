@@ -118,7 +118,7 @@ Markers ends_of(Format format) {
 struct OutputParser::State {
   enum class Mode { kStart, kReasoning, kContent, kCalls, kHarmony };
 
-  explicit State(OutputOptions options)
+  explicit State(const OutputOptions& options)
       : format(options.format),
         schemas(options.tools),
         sink(
@@ -135,9 +135,8 @@ struct OutputParser::State {
     markers.push_back(end_think);
     for (std::string& end : ends_of(format)) markers.push_back(std::move(end));
     calls_in_content = options.calls != CallReading::kNever;
-    if (options.calls == CallReading::kAfterReasoning) calls_in_reasoning = false;
-    in_reasoning.assign(markers.begin() + (calls_in_reasoning ? 0 : std::ssize(triggers)),
-                        markers.end());
+    const auto n_skipped = options.calls == CallReading::kAnywhere ? 0 : std::ssize(triggers);
+    in_reasoning.assign(markers.begin() + n_skipped, markers.end());
     if (format == Format::kHarmony) {
       mode = Mode::kHarmony;
       harmony.emplace(options.prompt_tail);
@@ -163,7 +162,6 @@ struct OutputParser::State {
   std::vector<Trigger> triggers;
   Markers markers;
   Markers in_reasoning;  // those of them that count there: all, or from end_think on
-  bool calls_in_reasoning = true;
   bool calls_in_content = true;
   std::string think;
   std::string end_think;
@@ -297,8 +295,8 @@ bool OutputParser::State::calls(bool final) {
   return true;
 }
 
-OutputParser::OutputParser(OutputOptions options)
-    : state_(std::make_unique<State>(std::move(options))) {}
+OutputParser::OutputParser(const OutputOptions& options)
+    : state_(std::make_unique<State>(options)) {}
 OutputParser::~OutputParser() = default;
 OutputParser::OutputParser(OutputParser&&) noexcept = default;
 OutputParser& OutputParser::operator=(OutputParser&&) noexcept = default;

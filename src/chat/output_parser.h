@@ -57,7 +57,7 @@ struct OutputOptions {
 // One answer. Not thread-safe. Feed it text in which control tokens are rendered as their text.
 class OutputParser {
  public:
-  explicit OutputParser(OutputOptions options);
+  explicit OutputParser(const OutputOptions& options);
   ~OutputParser();
   OutputParser(OutputParser&&) noexcept;
   OutputParser& operator=(OutputParser&&) noexcept;

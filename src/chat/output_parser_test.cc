@@ -397,7 +397,7 @@ TEST(OutputParser, ReadsCallsOnlyWhereTheyAreExpected) {
     options.format = Format::kHermes;
     options.calls = calls;
     options.prompt_tail = "<think>";
-    OutputParser parser(std::move(options));
+    OutputParser parser(options);
     std::vector<OutputEvent> events;
     parser.feed(output, events);
     parser.finish(events);
@@ -415,7 +415,7 @@ TEST(OutputParser, CountsCallsAndKnowsWhenItThinks) {
   options.format = Format::kHermes;
   options.prompt_tail = "<think>\n";
   options.make_id = [](int32_t index) { return "id" + std::to_string(index); };
-  OutputParser parser(std::move(options));
+  OutputParser parser(options);
   std::vector<OutputEvent> events;
   parser.feed("x", events);
   EXPECT_TRUE(parser.in_reasoning());

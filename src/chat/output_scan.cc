@@ -250,9 +250,7 @@ void ObjectCall::on_byte(char c, bool was_in_string) {
     if (top && c == ':') {
       in_value_ = true;
       value_.clear();
-    } else if (c != ',' && !is_white(c) && !(top && c == '{')) {
-      key_ += c;
-    } else if (tracker_.in_string()) {
+    } else if (tracker_.in_string() || (c != ',' && !is_white(c) && !(top && c == '{'))) {
       key_ += c;
     }
     return;

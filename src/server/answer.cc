@@ -49,7 +49,7 @@ Answer::Answer(const Spec& spec, const Model& model, std::string_view tail, std:
   options.make_id = [prefix = std::move(id_prefix)](int32_t index) {
     return prefix + std::to_string(index);
   };
-  parser_ = std::make_unique<chat::OutputParser>(std::move(options));
+  parser_ = std::make_unique<chat::OutputParser>(options);
 }
 
 ShownToken Answer::shown(const Event& event) const {

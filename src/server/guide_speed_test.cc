@@ -1,7 +1,9 @@
-// What binding an answer costs, in processor time of this thread: neighbours don't count.
+// What binding an answer costs, in processor time of this thread. Always printed; judged only where
+// FREEHOLD_TEST_TIMES is set, by someone whose machine has nothing else to do.
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 
 #include "base/random.h"
@@ -17,6 +19,8 @@ double cpu_ms() {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
 }
+
+bool judges_times() { return std::getenv("FREEHOLD_TEST_TIMES") != nullptr; }
 
 // As wide a vocabulary as Qwen's: bytes, then words of letters and some of other signs.
 class WideModel : public FakeModel {
@@ -97,9 +101,8 @@ TEST(GuideSpeed, AHundredPropertiesCompileInTime) {
     best = std::min(best, cpu_ms() - begin);
   }
   std::printf("compiled, with its first mask, in %.1f ms\n", best);
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  if (!judges_times()) return;
   EXPECT_LT(best, 50.0);
-#endif
 }
 
 TEST(GuideSpeed, MasksCostLittle) {
@@ -119,11 +122,10 @@ TEST(GuideSpeed, MasksCostLittle) {
       "a mask of 150,000 tokens: %.3f ms in a grammar's first answer, %.3f ms in others, "
       "%.3f ms when met before\n",
       cold, other, warm);
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  if (!judges_times()) return;
   // The smallest models with such vocabularies take 20 ms a step on two cores.
   EXPECT_LT(cold, 1.0);
   EXPECT_LT(warm, 0.3);
-#endif
 }
 
 }  // namespace
