@@ -87,7 +87,8 @@ ThinkingControl thinking_control(Format format, std::string_view source) {
     out.can_enable = true;
     out.start_marker = "<|channel|>analysis<|message|>";
     out.end_marker = "<|end|>";
-    out.end_text = "<|end|><|start|>assistant<|channel|>final<|message|>";
+    out.answer_start = "<|channel|>final<|message|>";
+    out.end_text = "<|end|><|start|>assistant" + out.answer_start;
     return out;
   }
   const bool mistral = format == Format::kMistral;

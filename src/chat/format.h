@@ -57,6 +57,8 @@ struct ThinkingControl {
   std::string start_marker;
   std::string end_marker;
   std::string end_text;
+  // What an answer without thinking begins with, where it needs a header (harmony).
+  std::string answer_start;
 };
 
 // From the format and what the template's text mentions.

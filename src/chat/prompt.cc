@@ -300,6 +300,8 @@ class Builder {
       if (!open) append(thinking_.start_marker + "\n", true);
       append(reasoning, false);
       append(thinking_.end_text, true);
+    } else {
+      append(thinking_.answer_start, true);
     }
     append(string_member(prefix_, "content"), false);
   }

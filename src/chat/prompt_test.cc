@@ -158,6 +158,26 @@ TEST(Prompt, AnAssistantsPrefixIsContinued) {
   EXPECT_TRUE(prompt->tail.ends_with("</think></s>Sure, "));
 }
 
+TEST(Prompt, AHarmonyPrefixIsInTheFinalChannel) {
+  const std::string source =
+      "{% for m in messages %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|end|>{% endfor %}"
+      "{% if add_generation_prompt %}<|start|>assistant{% endif %}";
+  const Model m{*Template::parse(source), Format::kHarmony,
+                thinking_control(Format::kHarmony, source)};
+  Json request = {{"messages",
+                   {{{"role", "user"}, {"content", "Hi"}},
+                    {{"role", "assistant"}, {"content", "Sure, "}, {"prefix", true}}}}};
+  const std::string start = "<|start|>assistant<|channel|>";
+  const auto plain = build_prompt(m.chat_template, m.thinking, request, kOptions);
+  ASSERT_TRUE(plain.has_value()) << plain.error().message;
+  EXPECT_TRUE(plain->tail.ends_with(start + "final<|message|>Sure, ")) << plain->tail;
+  request["messages"][1]["reasoning_content"] = "Hm.";
+  const auto thought = build_prompt(m.chat_template, m.thinking, request, kOptions);
+  ASSERT_TRUE(thought.has_value()) << thought.error().message;
+  EXPECT_TRUE(thought->tail.ends_with("Hm.<|end|>" + start + "final<|message|>Sure, "))
+      << thought->tail;
+}
+
 TEST(Prompt, BadMessagesAreNamed) {
   const Model m = model("Qwen-Qwen3-0.6B");
   const std::vector<std::pair<Json, std::string>> bad = {

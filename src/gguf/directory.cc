@@ -3,6 +3,8 @@
 // Files are mapped, not read. A file that is cut short by another program while we hold it gives
 // SIGBUS at the next touch of the lost pages, which nobody can turn into an error value here:
 // model files have to be replaced (written beside and renamed), never rewritten in place.
+#include <utility>
+
 #include "base/file.h"
 #include "gguf/gguf.h"
 #include "gguf/limits.h"
@@ -74,8 +76,8 @@ Result<Directory> Directory::open(const std::filesystem::path& path) {
   if (!place) return base::in_context(path.string(), std::move(place.error()));
   Directory directory;
   for (uint64_t i = 0; i < place->paths.size(); ++i) {
-    auto part =
-        i == place->number ? Result<OpenPart>(std::move(given)) : open_part(place->paths[i]);
+    auto part = i == place->number ? Result<OpenPart>(std::exchange(given, {}))
+                                   : open_part(place->paths[i]);
     if (!part) return std::unexpected(std::move(part.error()));
     Status added = add_part(directory, std::move(*part), *place, i);
     if (!added) return base::in_context(place->paths[i].string(), std::move(added.error()));
