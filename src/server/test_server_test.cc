@@ -59,7 +59,7 @@ TestServer::~TestServer() {
 }
 
 bool TestServer::quiet() {
-  for (int i = 0; i < 500 && service_->running() > 0; ++i) {
+  for (int i = 0; i < 3000 && service_->running() > 0; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return service_->running() == 0;
