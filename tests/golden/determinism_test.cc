@@ -180,9 +180,13 @@ TEST(EngineDeterminism, AnswersAloneTogetherAndAfterACachedPrefix) {
           *engine, {prompt.begin(), prompt.begin() + 34 + static_cast<long>(seed)}, 0.8F, seed);
     }
     for (size_t i = 0; i < 6; ++i) EXPECT_EQ(collectors[i].wait(), alone[i]) << round << ", " << i;
-    // In the first round all come at once, and those after the first take over what it computed.
-    const auto whole_block = [](const Collector& c) { return c.usage().cached_tokens == 32U; };
-    EXPECT_GE(std::ranges::count_if(collectors, whole_block), round == 0 ? 1 : 6);
+    // In the first round they come together: one computes the common block, the others take it
+    // over.
+    const auto shares = [](const Collector& c) { return c.usage().cached_tokens > 0; };
+    EXPECT_GE(std::ranges::count_if(collectors, shares), round == 0 ? 5 : 6);
+    if (round == 1) {
+      for (const Collector& c : collectors) EXPECT_EQ(c.usage().cached_tokens, 32U);
+    }
   }
 }
 
