@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <system_error>
 
-#include "base/topology.h"
-
 namespace freehold::base {
 
 namespace {
@@ -25,17 +23,26 @@ void Barrier::wait() {
   }
 }
 
-ThreadPool::ThreadPool(int threads) {
-  const auto& cores = topology().cores;
+ThreadPool::ThreadPool(int threads, const Topology& machine) : numa_nodes_(1) {
   const size_t n = static_cast<size_t>(std::max(threads, 1));
-  pinned_ = n > 1 && n <= cores.size();
-  spin_us_ = n <= cores.size() ? kSpinUs : 0;
+  if (n <= machine.cores.size()) {
+    spin_us_ = kSpinUs;
+    if (n > 1) cores_ = spread_cores(machine, n);
+  }
+  std::vector<size_t> nodes(n, 0);
+  for (size_t i = 0; i < cores_.size(); ++i) {
+    if (i == 0) numa_nodes_[0] = cores_[0].numa_node;
+    const auto known = std::ranges::find(numa_nodes_, cores_[i].numa_node);
+    nodes[i] = static_cast<size_t>(known - numa_nodes_.begin());
+    if (known == numa_nodes_.end()) numa_nodes_.push_back(cores_[i].numa_node);
+  }
+  queues_ = std::vector<Queue>(numa_nodes_.size());
   workers_.reserve(n - 1);
   for (size_t i = 1; i < n; ++i) {
     try {
-      workers_.emplace_back([this, i, &cores] {
-        if (pinned_) pin_current_thread(cores[i]);
-        work(static_cast<int>(i), 0, 0);
+      workers_.emplace_back([this, i, node = nodes[i]] {
+        if (!cores_.empty()) pin_current_thread(cores_[i]);
+        work(static_cast<int>(i), node);
       });
     } catch (const std::system_error&) {
       break;
@@ -50,36 +57,46 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::pin_caller() const {
-  if (pinned_) pin_current_thread(topology().cores.front());
+  if (!cores_.empty()) pin_current_thread(cores_.front());
 }
 
-// How a run works. `tasks_left_` is both the claim counter and the gate: whoever decrements a
+// How a run works. A queue's `left` is both the claim counter and the gate: whoever decrements a
 // positive value owns a task, and as the run cannot end before that task is reported finished, the
-// owner may read task_fn_ and n_tasks_. A worker that comes late finds nothing to claim (or a
-// task of the next run, which is as good) and touches nothing else, so the caller waits for tasks,
-// never for workers.
+// owner may read task_fn_ and the queue's end. A worker that comes late finds nothing to claim (or
+// a task of the next run, which is as good) and touches nothing else, so the caller waits for
+// tasks, never for workers. Queues open one after another; a worker that passes one before it is
+// open comes again, for the run's start is still ahead of it.
 void ThreadPool::run(size_t n_tasks, FunctionRef<void(size_t, int)> fn) {
   if (workers_.empty() || n_tasks <= 1) {
     for (size_t task = 0; task < n_tasks; ++task) fn(task, 0);
     return;
   }
   task_fn_ = fn;
-  n_tasks_ = n_tasks;
   const uint32_t finished = finished_.value();
   tasks_unfinished_.store(static_cast<int64_t>(n_tasks), std::memory_order_relaxed);
-  tasks_left_.store(static_cast<int64_t>(n_tasks), std::memory_order_release);
+  size_t begin = 0;
+  for (size_t node = 0; node < queues_.size(); ++node) {
+    const size_t end = node_begin(n_tasks, queues_.size(), node + 1);
+    queues_[node].end = end;
+    queues_[node].left.store(static_cast<int64_t>(end - begin), std::memory_order_release);
+    begin = end;
+  }
   started_.advance();
-  claim_tasks(0);
+  claim_tasks(0, 0);
   finished_.wait(finished, spin_us_);
 }
 
-void ThreadPool::claim_tasks(int thread) {
+void ThreadPool::claim_tasks(int thread, size_t node) {
   int64_t n_done = 0;
-  while (tasks_left_.load(std::memory_order_relaxed) > 0) {
-    const int64_t left = tasks_left_.fetch_sub(1, std::memory_order_acquire);
-    if (left <= 0) break;
-    task_fn_(n_tasks_ - static_cast<size_t>(left), thread);
-    ++n_done;
+  for (size_t visited = 0; visited < queues_.size(); ++visited) {
+    Queue& queue = queues_[node];
+    while (queue.left.load(std::memory_order_relaxed) > 0) {
+      const int64_t left = queue.left.fetch_sub(1, std::memory_order_acquire);
+      if (left <= 0) break;
+      task_fn_(queue.end - static_cast<size_t>(left), thread);
+      ++n_done;
+    }
+    node = node + 1 < queues_.size() ? node + 1 : 0;
   }
   if (n_done == 0) return;
   if (tasks_unfinished_.fetch_sub(n_done, std::memory_order_acq_rel) == n_done) finished_.advance();
@@ -100,7 +117,9 @@ void ThreadPool::run_all(FunctionRef<void(int)> fn) {
   finished_.wait(finished, spin_us_);
 }
 
-void ThreadPool::work(int thread, uint32_t seen, uint32_t rounds_done) {
+void ThreadPool::work(int thread, size_t node) {
+  uint32_t seen = 0;
+  uint32_t rounds_done = 0;
   for (;;) {
     started_.wait(seen, spin_us_);
     seen = started_.value();
@@ -110,7 +129,7 @@ void ThreadPool::work(int thread, uint32_t seen, uint32_t rounds_done) {
       all_fn_(thread);
       if (all_unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) finished_.advance();
     }
-    claim_tasks(thread);
+    claim_tasks(thread, node);
   }
 }
 

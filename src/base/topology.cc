@@ -7,6 +7,11 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
+#include <map>
+#include <memory>
+#include <ranges>
+#include <set>
+#include <span>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -27,41 +32,64 @@ std::vector<int> allowed_cpus() {
   return cpus;
 }
 
-uint64_t cache_bytes(hwloc_topology_t machine, hwloc_obj_type_t type) {
-  const hwloc_obj_t cache = hwloc_get_obj_by_type(machine, type, 0);
+struct Destroy {
+  void operator()(hwloc_topology* loaded) const { hwloc_topology_destroy(loaded); }
+};
+
+// What hwloc knows, or null; loaded once, never changed.
+hwloc_topology* loaded_machine() {
+  static const std::unique_ptr<hwloc_topology, Destroy> loaded = [] {
+    hwloc_topology_t found = nullptr;
+    if (hwloc_topology_init(&found) != 0) found = nullptr;
+    std::unique_ptr<hwloc_topology, Destroy> owner(found);
+    if (owner != nullptr && hwloc_topology_load(owner.get()) != 0) owner.reset();
+    return owner;
+  }();
+  return loaded.get();
+}
+
+uint64_t cache_bytes(hwloc_obj_type_t type) {
+  const hwloc_obj_t cache = hwloc_get_obj_by_type(loaded_machine(), type, 0);
   return cache == nullptr ? 0 : cache->attr->cache.size;
 }
 
 Topology discover() {
   Topology out;
   const std::vector<int> cpus = allowed_cpus();
-  hwloc_topology_t machine = nullptr;
-  if (hwloc_topology_init(&machine) == 0) {
-    if (hwloc_topology_load(machine) == 0) {
-      const int n_cores = hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_CORE);
-      for (int i = 0; i < n_cores; ++i) {
-        const hwloc_obj_t object =
-            hwloc_get_obj_by_type(machine, HWLOC_OBJ_CORE, static_cast<unsigned>(i));
-        Core core;
-        for (const int cpu : cpus) {
-          if (hwloc_bitmap_isset(object->cpuset, static_cast<unsigned>(cpu))) {
-            core.cpus.push_back(cpu);
-          }
+  if (loaded_machine() != nullptr) {
+    const int n_cores = hwloc_get_nbobjs_by_type(loaded_machine(), HWLOC_OBJ_CORE);
+    for (int i = 0; i < n_cores; ++i) {
+      const hwloc_obj_t object =
+          hwloc_get_obj_by_type(loaded_machine(), HWLOC_OBJ_CORE, static_cast<unsigned>(i));
+      Core core;
+      for (const int cpu : cpus) {
+        if (hwloc_bitmap_isset(object->cpuset, static_cast<unsigned>(cpu))) {
+          core.cpus.push_back(cpu);
         }
-        core.numa_node = std::max(hwloc_bitmap_first(object->nodeset), 0);
-        if (!core.cpus.empty()) out.cores.push_back(std::move(core));
       }
-      out.numa_nodes = std::max(hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_NUMANODE), 1);
-      out.l1_bytes = cache_bytes(machine, HWLOC_OBJ_L1CACHE);
-      out.l2_bytes = cache_bytes(machine, HWLOC_OBJ_L2CACHE);
-      out.l3_bytes = cache_bytes(machine, HWLOC_OBJ_L3CACHE);
+      core.numa_node = std::max(hwloc_bitmap_first(object->nodeset), 0);
+      if (!core.cpus.empty()) out.cores.push_back(std::move(core));
     }
-    hwloc_topology_destroy(machine);
+    out.l1_bytes = cache_bytes(HWLOC_OBJ_L1CACHE);
+    out.l2_bytes = cache_bytes(HWLOC_OBJ_L2CACHE);
+    out.l3_bytes = cache_bytes(HWLOC_OBJ_L3CACHE);
   }
   if (out.cores.empty()) {
     for (const int cpu : cpus) out.cores.push_back({.cpus = {cpu}, .numa_node = 0});
   }
   return out;
+}
+
+// Not strictly: a node that is full is no reason to be killed.
+bool place_memory(void* first, size_t bytes, std::span<const int> nodes,
+                  hwloc_membind_policy_t policy) {
+  hwloc_bitmap_t set = loaded_machine() == nullptr ? nullptr : hwloc_bitmap_alloc();
+  if (set == nullptr) return false;
+  for (const int node : nodes) hwloc_bitmap_set(set, static_cast<unsigned>(node));
+  const int failed =
+      hwloc_set_area_membind(loaded_machine(), first, bytes, set, policy, HWLOC_MEMBIND_BYNODESET);
+  hwloc_bitmap_free(set);
+  return failed == 0;
 }
 
 // The files of /proc and control groups are lines of words; absent ones read as empty.
@@ -130,14 +158,40 @@ void apply_memory_limit(std::optional<uint64_t> limit, std::optional<uint64_t> u
 }  // namespace
 
 const Topology& topology() {
-  static const Topology machine = discover();
-  return machine;
+  static const Topology found = discover();
+  return found;
 }
 
 int default_threads() {
   const double cores = static_cast<double>(topology().cores.size());
   const double granted = std::ceil(cpu_quota().value_or(cores));
   return static_cast<int>(std::clamp(granted, 1.0, cores));
+}
+
+std::vector<Core> spread_cores(const Topology& machine, size_t n) {
+  struct Turn {
+    int number;  // the core's among those of its node
+    const Core* core;
+  };
+  std::vector<Turn> turns;
+  std::map<int, int> cores_of_node;
+  for (const Core& core : machine.cores) turns.push_back({cores_of_node[core.numa_node]++, &core});
+  std::ranges::stable_sort(turns, {}, &Turn::number);
+  std::vector<Core> out;
+  for (const Turn& turn : turns | std::views::take(n)) out.push_back(*turn.core);
+  return out;
+}
+
+bool bind_memory(void* first, size_t bytes, int numa_node) {
+  return place_memory(first, bytes, {&numa_node, 1}, HWLOC_MEMBIND_BIND);
+}
+
+void interleave_memory(void* first, size_t bytes) {
+  std::set<int> distinct;
+  for (const Core& core : topology().cores) distinct.insert(core.numa_node);
+  if (distinct.size() < 2) return;
+  const std::vector<int> nodes(distinct.begin(), distinct.end());
+  place_memory(first, bytes, nodes, HWLOC_MEMBIND_INTERLEAVE);
 }
 
 bool pin_current_thread(const Core& core) {

@@ -3,11 +3,15 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace freehold::base {
 namespace {
@@ -35,7 +39,6 @@ class FakeRoot : public testing::Test {
 TEST(Topology, CoresAreDisjointAndAllowed) {
   const Topology& machine = topology();
   ASSERT_FALSE(machine.cores.empty());
-  EXPECT_GE(machine.numa_nodes, 1);
   cpu_set_t allowed;
   ASSERT_EQ(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
   std::set<int> seen;
@@ -63,6 +66,49 @@ TEST(Topology, PinningMovesOnlyTheCallingThread) {
   size_t n_cpus = 0;
   for (const Core& each : topology().cores) n_cpus += each.cpus.size();
   EXPECT_EQ(static_cast<size_t>(CPU_COUNT(&set)), n_cpus);
+}
+
+TEST(Topology, CoresAreTakenFromTheNodesInTurns) {
+  Topology machine;
+  for (const int node : {4, 4, 4, 1, 1, 4, 9}) {
+    machine.cores.push_back({{static_cast<int>(machine.cores.size())}, node});
+  }
+  const auto cpus = [&](size_t n) {
+    std::vector<int> out;
+    for (const Core& core : spread_cores(machine, n)) out.push_back(core.cpus[0]);
+    return out;
+  };
+  EXPECT_EQ(cpus(0), std::vector<int>());
+  EXPECT_EQ(cpus(2), (std::vector<int>{0, 3}));
+  EXPECT_EQ(cpus(5), (std::vector<int>{0, 3, 6, 1, 4}));
+  EXPECT_EQ(cpus(7), (std::vector<int>{0, 3, 6, 1, 4, 2, 5}));
+}
+
+TEST(Topology, PartsOfNodesAreWholeAndEven) {
+  for (size_t nodes = 1; nodes <= 5; ++nodes) {
+    for (size_t n = 0; n <= 40; ++n) {
+      EXPECT_EQ(node_begin(n, nodes, 0), 0U);
+      EXPECT_EQ(node_begin(n, nodes, nodes), n);
+      for (size_t node = 0; node < nodes; ++node) {
+        const size_t end = node_begin(n, nodes, node + 1);
+        for (size_t i = node_begin(n, nodes, node); i < end; ++i) {
+          EXPECT_EQ(i * nodes / n, node) << i << " of " << n << " on " << nodes;
+        }
+        EXPECT_LE(end - node_begin(n, nodes, node), n / nodes + 1);
+      }
+    }
+  }
+}
+
+TEST(Topology, PlacedMemoryIsMemory) {
+  constexpr size_t kBytes = size_t{1} << 22U;
+  const std::unique_ptr<std::byte, void (*)(void*)> memory(
+      static_cast<std::byte*>(std::aligned_alloc(4096, kBytes)), std::free);
+  bind_memory(memory.get(), kBytes, topology().cores[0].numa_node);
+  interleave_memory(memory.get(), kBytes);
+  std::memset(memory.get(), 7, kBytes);
+  EXPECT_EQ(std::to_integer<int>(memory.get()[kBytes - 1]), 7);
+  EXPECT_FALSE(bind_memory(memory.get(), kBytes, 1 << 20));
 }
 
 TEST(Topology, ThisMachineHasMemory) {
