@@ -40,7 +40,7 @@ TEST(Checksum, TellsOrderAndLength) {
   std::vector<std::byte> words(256);
   for (size_t i = 0; i < words.size(); ++i) words[i] = static_cast<std::byte>(i);
   EXPECT_TRUE(seen.insert(digest_of(words)).second);
-  for (const size_t other : {8U, 64U, 72U}) {
+  for (const std::ptrdiff_t other : {8, 64, 72}) {
     auto swapped = words;
     std::swap_ranges(swapped.begin(), swapped.begin() + 8, swapped.begin() + other);
     EXPECT_TRUE(seen.insert(digest_of(swapped)).second) << other;

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/fetch_ahead.h"
 #include "kernels/isa.h"
 #include "kernels/matmul.h"
 #include "kernels/panel.h"
@@ -33,6 +34,7 @@ __attribute__((noinline)) void fp8_tile(const uint8_t* panel, size_t row, size_t
     }
     const uint8_t* codes = panel + 4 * kPanelRows + row;
     for (size_t i = 0; i < kFp8Block; ++i, codes += kPanelRows) {
+      fetch_ahead(codes, R * L::kRows);
       typename L::Float w[R];
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) w[r] = L::widen(codes + r * L::kRows);

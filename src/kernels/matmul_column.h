@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/fetch_ahead.h"
 #include "kernels/matmul_formats.h"
 #include "kernels/unroll.h"
 
@@ -84,6 +85,7 @@ void decode_column(const uint8_t* panel, size_t n_blocks, DecodedBlock* column) 
     for (size_t row = 0; row < kPanelRows; row += static_cast<size_t>(L::kRows)) {
       decode_rows<L, F>(block, i % kSubs, row, column[i]);
     }
+    fetch_ahead_of<F>(block, i % kSubs, kPanelRows);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/fetch_ahead.h"
 #include "kernels/matmul.h"
 #include "kernels/matmul_formats.h"
 #include "kernels/matmul_tokens.h"
@@ -103,6 +104,7 @@ struct DirectTile {
         if constexpr (F::kOffset != 0) take_offset(block, s, row0, tokens, isum);
         float_step(block, s, row0, tokens, isum, acc);
         tokens.advance();
+        fetch_ahead_of<F>(block, s, kPanelRows);
       }
       block += F::kBytes * kPanelRows;
     }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/fetch_ahead.h"
 #include "kernels/panel.h"
 #include "kernels/unroll.h"
 
@@ -18,6 +19,7 @@ struct FloatTile {
     FREEHOLD_UNROLL(R, r, { FREEHOLD_UNROLL(M, m, { acc[r][m] = L::splat(0.0F); }); });
     for (size_t i = 0; i < k; ++i) {
       const uint8_t* weights = panel + (i * kPanelRows + row0) * F::kBytes;
+      fetch_ahead(weights, R * L::kRows * F::kBytes);
       typename L::Float w[R];
       FREEHOLD_UNROLL(R, r, { w[r] = F::template widen<L>(weights + r * L::kRows * F::kBytes); });
       FREEHOLD_UNROLL(M, m, {

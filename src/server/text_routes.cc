@@ -27,7 +27,7 @@ std::string base64(std::string_view bytes) {
   for (size_t i = 0; i < bytes.size(); i += 3) {
     uint32_t word = 0;
     for (size_t j = 0; j < 3; ++j) {
-      const auto byte = i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0;
+      const uint32_t byte = i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0U;
       word = word << 8U | byte;
     }
     for (size_t j = 0; j < 4; ++j) {

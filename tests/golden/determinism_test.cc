@@ -105,7 +105,7 @@ TEST_P(Determinism, ThreadsAndBatches) {
   const kernels::Isa best = kernels::available_isas().back();
   const std::vector<float> expected = all(best, 1, 512, blocks);
   for (const int threads : {1, 2, 3, 4}) {
-    for (const size_t batch : {7, 64, 512}) {
+    for (const size_t batch : {7U, 64U, 512U}) {
       EXPECT_TRUE(same(all(best, threads, batch, blocks), expected))
           << threads << " threads, steps of " << batch;
     }

@@ -62,12 +62,12 @@ struct IntLanes {
     return _mm256_and_si256(a, splat_int(mask));
   }
   // Within 16 bits: mask the bytes afterwards.
-  FREEHOLD_INLINE Int shift_right(Int a, int n) { return _mm256_srl_epi16(a, count(n)); }
+  FREEHOLD_INLINE Int shift_right(Int a, int n) { return _mm256_srli_epi16(a, n); }
   FREEHOLD_INLINE Int shift_left(Int a, int n) { return _mm256_slli_epi16(a, n); }
-  FREEHOLD_INLINE Int shift_words_right(Int a, int n) { return _mm256_srl_epi32(a, count(n)); }
+  FREEHOLD_INLINE Int shift_words_right(Int a, int n) { return _mm256_srli_epi32(a, n); }
   FREEHOLD_INLINE Int shift_words_left(Int a, int n) { return _mm256_slli_epi32(a, n); }
   FREEHOLD_INLINE Int signed_byte(Int a, int i) {
-    return _mm256_srai_epi32(_mm256_sll_epi32(a, count(24 - 8 * i)), 24);
+    return _mm256_srai_epi32(_mm256_slli_epi32(a, 24 - 8 * i), 24);
   }
   FREEHOLD_INLINE Int lookup(const int8_t* table, Int index) {
     const __m128i half = _mm_load_si128(reinterpret_cast<const __m128i*>(table));
@@ -123,9 +123,6 @@ struct IntLanes {
     const Int pairs = _mm256_maddubs_epi16(w.magnitude, _mm256_sign_epi8(a, w.code));
     return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
   }
-
- private:
-  FREEHOLD_INLINE __m128i count(int n) { return _mm_cvtsi32_si128(n); }
 };
 
 }  // namespace freehold::kernels::avx2
