@@ -202,19 +202,42 @@ const std::byte* Loader::native_rows(const Pending& pending, size_t expert, size
   return pending.from->rows(row, n, scratch_[static_cast<size_t>(thread)]).data();
 }
 
-Status Loader::make_panels() {
-  const uint64_t total = weight_bytes();
-  FREEHOLD_ASSIGN(memory_, WeightMemory::create(total));
-  size_t at = 0;
+Status Loader::allocate(ToParts give) {
+  const size_t nodes = machine_.nodes();
+  std::vector<uint64_t> needed(nodes, 0);
   for (const Pending& pending : pending_) {
-    say(static_cast<double>(at) / static_cast<double>(total), "weights");
+    for (size_t node = 0; node < nodes; ++node) {
+      needed[node] += aligned(pending.target->part_bytes(nodes, node));
+    }
+  }
+  memory_.clear();
+  for (size_t node = 0; node < nodes; ++node) {
+    std::optional<int> place;
+    if (nodes > 1) place = machine_.pool().numa_node(node);
+    FREEHOLD_ASSIGN(memory_.emplace_back(), WeightMemory::create(needed[node], place));
+  }
+  std::vector<std::byte*> parts;
+  for (WeightMemory& memory : memory_) parts.push_back(memory.writable());
+  for (const Pending& pending : pending_) {
+    give(pending, parts);
+    for (size_t node = 0; node < nodes; ++node) {
+      parts[node] += aligned(pending.target->part_bytes(nodes, node));
+    }
+  }
+  return {};
+}
+
+Status Loader::make_panels() {
+  uint64_t done = 0;
+  const auto total = static_cast<double>(weight_bytes());
+  return allocate([&](const Pending& pending, ops::Parts parts) {
+    say(static_cast<double>(done) / total, "weights");
     const auto rows = [&](size_t expert, size_t first, size_t n, int thread) {
       return native_rows(pending, expert, first, n, thread);
     };
-    ops::pack(machine_, *pending.target, rows, memory_.writable() + at);
-    at += aligned(pending.target->bytes());
-  }
-  return {};
+    ops::pack(machine_, *pending.target, rows, parts);
+    done += aligned(pending.target->bytes());
+  });
 }
 
 Result<PanelFile> Loader::panel_file() {
@@ -243,11 +266,40 @@ bool Loader::take_kept(const PanelFile& file) {
     const auto rows = [&](size_t expert, size_t first, size_t n, int thread) {
       return native_rows(pending, expert, first, n, thread);
     };
-    if (!ops::take_packed(*pending.target, rows, at)) return false;
+    if (!ops::is_packed(*pending.target, rows, at)) return false;
+    pending.target->parts = {at};
     at += aligned(pending.target->bytes());
   }
-  memory_ = std::move(*kept);
+  if (machine_.nodes() > 1) return place_kept(*kept).has_value();
+  memory_.push_back(std::move(*kept));
   return true;
+}
+
+// The file lies in whatever memory the system read it into, of one node perhaps, so each node gets
+// a copy of its part.
+Status Loader::place_kept(const WeightMemory& kept) {
+  const std::byte* at = kept.data();
+  return allocate([&](const Pending& pending, ops::Parts parts) {
+    ops::place_packed(machine_, *pending.target, at, parts);
+    at += aligned(pending.target->bytes());
+  });
+}
+
+// Bytes [at, at + scratch.size()) of all matrices packed, as they lie in a file of panels.
+std::span<const std::byte> Loader::packed(uint64_t at, std::span<std::byte> scratch) const {
+  if (memory_.size() == 1) return {memory_[0].data() + at, scratch.size()};
+  std::ranges::fill(scratch, std::byte{0});
+  const uint64_t end = at + scratch.size();
+  uint64_t first = 0;
+  for (const Pending& pending : pending_) {
+    const uint64_t from = std::max(at, first);
+    const uint64_t to = std::min(end, first + pending.target->bytes());
+    if (from < to) {
+      ops::read_packed(*pending.target, from - first, scratch.subspan(from - at, to - from));
+    }
+    first += aligned(pending.target->bytes());
+  }
+  return scratch;
 }
 
 Status Loader::pack() {
@@ -261,7 +313,10 @@ Status Loader::pack() {
     FREEHOLD_TRY(make_panels());
     // Without the file the next start takes longer, that is all.
     if (file) say(1.0, "keeping its panels");
-    if (file) (void)file->write({memory_.data(), memory_.bytes()}, machine_.pool());
+    const auto panels = [&](uint64_t at, std::span<std::byte> scratch) {
+      return packed(at, scratch);
+    };
+    if (file) (void)file->write(panels, machine_.pool());
   }
   say(1.0, "weights");
   pending_.clear();

@@ -11,10 +11,12 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/result.h"
 #include "gguf/gguf.h"
 #include "models/panel_file.h"
@@ -95,7 +97,7 @@ class Loader {
   size_t widest() const { return widest_; }
 
   // What the model keeps.
-  WeightMemory take_memory() { return std::move(memory_); }
+  std::vector<WeightMemory> take_memory() { return std::move(memory_); }
   std::vector<std::unique_ptr<float[]>> take_vectors() { return std::move(vectors_); }
 
  private:
@@ -108,9 +110,14 @@ class Loader {
   base::Status bind_rows(const gguf::Tensor& tensor, RowRange range, size_t n_in, size_t n_out,
                          ops::Matrix& target, size_t n_experts);
   base::Status check_all_used() const;
+  // Allocates memory_ and calls give(pending, parts) for each matrix: with where its parts belong.
+  using ToParts = base::FunctionRef<void(const Pending& pending, ops::Parts parts)>;
+  base::Status allocate(ToParts give);
   base::Status make_panels();
   base::Result<PanelFile> panel_file();
   bool take_kept(const PanelFile& file);
+  base::Status place_kept(const WeightMemory& kept);
+  std::span<const std::byte> packed(uint64_t at, std::span<std::byte> scratch) const;
   const std::byte* native_rows(const Pending& pending, size_t expert, size_t first, size_t n,
                                int thread);
   void say(double share, std::string_view what) const {
@@ -129,7 +136,7 @@ class Loader {
   };
   std::deque<Made> made_;  // what matrix_of was given, until pack()
   std::vector<std::unique_ptr<float[]>> vectors_;
-  WeightMemory memory_;
+  std::vector<WeightMemory> memory_;             // of each NUMA node, or a file of panels
   std::vector<std::vector<std::byte>> scratch_;  // by thread, for tensors whose rows are made
   size_t widest_ = 0;
 };

@@ -142,7 +142,7 @@ class Model {
   std::optional<PredictionWeights> prediction_;
   ops::Rows head_rows_;
   ops::Input head_input_;
-  WeightMemory memory_;
+  std::vector<WeightMemory> memory_;
   uint64_t weight_bytes_ = 0;
   std::vector<std::unique_ptr<float[]>> vectors_;
 };

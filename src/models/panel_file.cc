@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "base/file.h"
@@ -64,18 +65,27 @@ std::string hex(uint64_t value) {
   return text;
 }
 
-std::span<const std::byte> chunk_of(std::span<const std::byte> bytes, size_t i) {
-  return bytes.subspan(i * kChunk, std::min<uint64_t>(kChunk, bytes.size() - i * kChunk));
-}
-
-std::vector<uint64_t> checksums_of(std::span<const std::byte> bytes, base::ThreadPool& pool) {
-  std::vector<uint64_t> sums((bytes.size() + kChunk - 1) / kChunk);
-  pool.run(sums.size(), [&](size_t i, int) {
+std::vector<uint64_t> checksums_of(uint64_t bytes, PanelFile::Panels content,
+                                   base::ThreadPool& pool) {
+  std::vector<uint64_t> sums((bytes + kChunk - 1) / kChunk);
+  // Only touched where the content does not lie in one piece.
+  const auto threads = static_cast<uint64_t>(pool.threads());
+  const auto scratch = std::make_unique_for_overwrite<std::byte[]>(threads * kChunk);
+  pool.run(sums.size(), [&](size_t i, int thread) {
+    std::byte* own = scratch.get() + static_cast<uint64_t>(thread) * kChunk;
+    const uint64_t at = i * kChunk;
     Checksum sum;
-    sum.add(chunk_of(bytes, i));
+    sum.add(content(at, {own, std::min(kChunk, bytes - at)}));
     sums[i] = sum.value();
   });
   return sums;
+}
+
+std::vector<uint64_t> checksums_of(std::span<const std::byte> bytes, base::ThreadPool& pool) {
+  const auto content = [&](uint64_t at, std::span<std::byte> scratch) {
+    return bytes.subspan(at, scratch.size());
+  };
+  return checksums_of(bytes.size(), content, pool);
 }
 
 // What changes when a file is replaced or written to, short of its content.
@@ -198,15 +208,15 @@ std::optional<WeightMemory> PanelFile::map(base::ThreadPool& pool) const {
   return std::move(*memory);
 }
 
-Status PanelFile::write(std::span<const std::byte> panels, base::ThreadPool& pool) const {
+Status PanelFile::write(Panels panels, base::ThreadPool& pool) const {
   const fs::path folder = path_.parent_path();
   delete_unused(folder);
   std::error_code error;
   const fs::space_info space = fs::space(folder, error);
-  if (error || space.available < panels.size() + kLeftFree) {
+  if (error || space.available < bytes_ + kLeftFree) {
     return fail(ErrorCode::kIo, folder.string() + ": not enough room to keep the panels");
   }
-  const std::vector<std::byte> head = header(checksums_of(panels, pool));
+  const std::vector<std::byte> head = header(checksums_of(bytes_, panels, pool));
   const uint64_t offset = aligned(head.size());
   const fs::path draft = path_.string() + ".new" + std::to_string(::getpid());
   bool whole = false;
@@ -214,8 +224,9 @@ Status PanelFile::write(std::span<const std::byte> panels, base::ThreadPool& poo
     const File file(draft, O_RDWR | O_CREAT | O_TRUNC);
     whole = file.is_open() && file.write(0, head);
     // In order and in large pieces: so the system keeps them in large pages.
-    for (size_t i = 0; whole && i * kChunk < panels.size(); ++i) {
-      whole = file.write(offset + i * kChunk, chunk_of(panels, i));
+    const auto scratch = std::make_unique_for_overwrite<std::byte[]>(kChunk);
+    for (uint64_t at = 0; whole && at < bytes_; at += kChunk) {
+      whole = file.write(offset + at, panels(at, {scratch.get(), std::min(kChunk, bytes_ - at)}));
     }
   }
   if (whole) fs::rename(draft, path_, error);

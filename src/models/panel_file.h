@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/checksum.h"
+#include "base/function_ref.h"
 #include "base/thread_pool.h"
 #include "models/weight_memory.h"
 
@@ -42,9 +43,13 @@ class PanelFile {
 
   // The panels, every byte checked; nothing where there is no such file or it is damaged.
   std::optional<WeightMemory> map(base::ThreadPool& pool) const;
+  // Gives bytes [at, at + scratch.size()) of the panels: in scratch, or where they lie. From any
+  // thread.
+  using Panels =
+      base::FunctionRef<std::span<const std::byte>(uint64_t at, std::span<std::byte> scratch)>;
   // Makes the file, and deletes others that nobody used for a long time. Errors: kIo (no room: some
   // is always left free).
-  base::Status write(std::span<const std::byte> panels, base::ThreadPool& pool) const;
+  base::Status write(Panels panels, base::ThreadPool& pool) const;
 
   // Deletes what is kept of a model.
   static void forget(const std::filesystem::path& folder,

@@ -30,6 +30,17 @@ class PanelFileTest : public ::testing::Test {
     const fs::path source = root_ / name;
     return *PanelFile::locate(folder(), {&source, 1}, layout, panels_.size(), pool_);
   }
+  // Gives them where they lie, or in pieces as from many places.
+  base::Status write(const PanelFile& file, bool in_pieces = false) {
+    return file.write(
+        [&](uint64_t at, std::span<std::byte> scratch) -> std::span<const std::byte> {
+          if (!in_pieces) return std::span(panels_).subspan(at, scratch.size());
+          std::copy_n(panels_.begin() + static_cast<std::ptrdiff_t>(at), scratch.size(),
+                      scratch.begin());
+          return scratch;
+        },
+        pool_);
+  }
   bool maps(const PanelFile& file) {
     const auto memory = file.map(pool_);
     return memory && std::equal(panels_.begin(), panels_.end(), memory->data());
@@ -50,15 +61,17 @@ class PanelFileTest : public ::testing::Test {
 TEST_F(PanelFileTest, WhatWasWrittenIsMapped) {
   const PanelFile file = locate();
   EXPECT_FALSE(maps(file));
-  ASSERT_TRUE(file.write(panels_, pool_));
+  ASSERT_TRUE(write(file));
   EXPECT_TRUE(maps(file));
   EXPECT_TRUE(maps(locate()));
+  ASSERT_TRUE(write(file, true));
+  EXPECT_TRUE(maps(file));
   const auto memory = file.map(pool_);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(memory->data()) % WeightMemory::kAlignment, 0);
 }
 
 TEST_F(PanelFileTest, BelongsToTheContentAndTheLayout) {
-  ASSERT_TRUE(locate().write(panels_, pool_));
+  ASSERT_TRUE(write(locate()));
   EXPECT_FALSE(maps(locate("model", 8)));
   write_source("copy", "the weights of a model");
   EXPECT_TRUE(maps(locate("copy")));
@@ -68,7 +81,7 @@ TEST_F(PanelFileTest, BelongsToTheContentAndTheLayout) {
 
 TEST_F(PanelFileTest, DamageAnywhereIsSeen) {
   const PanelFile file = locate();
-  ASSERT_TRUE(file.write(panels_, pool_));
+  ASSERT_TRUE(write(file));
   const uint64_t size = fs::file_size(file.path());
   for (const uint64_t at : {uint64_t{0}, uint64_t{20}, uint64_t{60}, WeightMemory::kAlignment,
                             WeightMemory::kAlignment + (17 << 20), size - 1}) {
@@ -81,14 +94,14 @@ TEST_F(PanelFileTest, DamageAnywhereIsSeen) {
   EXPECT_FALSE(file.map(pool_));
   fs::resize_file(file.path(), 0);
   EXPECT_FALSE(file.map(pool_));
-  ASSERT_TRUE(file.write(panels_, pool_));
+  ASSERT_TRUE(write(file));
   EXPECT_TRUE(maps(file));
 }
 
 TEST_F(PanelFileTest, ForgettingDeletesWhatIsKeptOfAModel) {
   write_source("other", "another model");
-  ASSERT_TRUE(locate().write(panels_, pool_));
-  ASSERT_TRUE(locate("other").write(panels_, pool_));
+  ASSERT_TRUE(write(locate()));
+  ASSERT_TRUE(write(locate("other")));
   const fs::path source = root_ / "model";
   PanelFile::forget(folder(), {&source, 1});
   EXPECT_FALSE(fs::exists(locate().path()));
@@ -105,9 +118,9 @@ TEST_F(PanelFileTest, AFolderThatCannotBeIsAnError) {
 
 TEST_F(PanelFileTest, WhatNobodyUsedForLongIsDeleted) {
   const PanelFile old = locate("model", 1);
-  ASSERT_TRUE(old.write(panels_, pool_));
+  ASSERT_TRUE(write(old));
   fs::last_write_time(old.path(), fs::file_time_type::clock::now() - std::chrono::hours(24 * 90));
-  ASSERT_TRUE(locate("model", 2).write(panels_, pool_));
+  ASSERT_TRUE(write(locate("model", 2)));
   EXPECT_FALSE(fs::exists(old.path()));
   EXPECT_TRUE(maps(locate("model", 2)));
 }

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "base/topology.h"
+
 namespace freehold::models {
 namespace {
 
@@ -27,8 +29,10 @@ std::byte* reserve(uint64_t bytes) {
 
 constexpr uint64_t kPage = 4096;
 
+uint64_t whole_pages(uint64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
 Result<std::byte*> place(uint64_t bytes, int protection, int flags, int file, uint64_t offset) {
-  const uint64_t whole = (bytes + kPage - 1) / kPage * kPage;
+  const uint64_t whole = whole_pages(bytes);
   std::byte* where = reserve(whole);
   void* data = where == nullptr ? MAP_FAILED
                                 : ::mmap(where, whole, protection, flags | MAP_FIXED, file,
@@ -46,12 +50,14 @@ Result<std::byte*> place(uint64_t bytes, int protection, int flags, int file, ui
 
 }  // namespace
 
-Result<WeightMemory> WeightMemory::create(uint64_t bytes) {
+Result<WeightMemory> WeightMemory::create(uint64_t bytes, std::optional<int> numa_node) {
   WeightMemory memory;
   if (bytes == 0) return memory;
   FREEHOLD_ASSIGN(memory.data_,
                   place(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   memory.bytes_ = bytes;
+  // Where that is refused, pages come from the node of who first writes them, mostly the same one.
+  if (numa_node) base::bind_memory(memory.data_, whole_pages(bytes), *numa_node);
   return memory;
 }
 
@@ -72,7 +78,7 @@ WeightMemory& WeightMemory::operator=(WeightMemory&& other) noexcept {
 }
 
 WeightMemory::~WeightMemory() {
-  if (data_ != nullptr) ::munmap(data_, (bytes_ + kPage - 1) / kPage * kPage);
+  if (data_ != nullptr) ::munmap(data_, whole_pages(bytes_));
 }
 
 }  // namespace freehold::models

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/result.h"
 
@@ -10,8 +11,8 @@ namespace freehold::models {
 
 class WeightMemory {
  public:
-  // Zeroed. Errors: kOutOfMemory.
-  static base::Result<WeightMemory> create(uint64_t bytes);
+  // Zeroed; with a node, from that node's memory (base::bind_memory). Errors: kOutOfMemory.
+  static base::Result<WeightMemory> create(uint64_t bytes, std::optional<int> numa_node = {});
   // Bytes of an open file from `offset`, a multiple of kAlignment, on; read-only and shared with
   // every other process that maps them. Errors: kOutOfMemory.
   static base::Result<WeightMemory> map(int file, uint64_t offset, uint64_t bytes);

@@ -18,24 +18,38 @@ struct Task {
   uint32_t end;
 };
 
-std::vector<Task> share_out(const Groups& groups, const Matrix& matrix, int threads) {
-  std::vector<Task> tasks;
-  const size_t all = groups.groups().size() * matrix.n_panels();
-  const size_t at_most = all / (4 * static_cast<size_t>(threads)) + 1;
-  for (uint32_t g = 0; g < groups.groups().size(); ++g) {
-    const size_t work = matrix.panel_bytes * std::min<size_t>(groups.groups()[g].count, 8);
-    const size_t step = std::clamp<size_t>(kTaskBytes / std::max<size_t>(1, work), 1, at_most);
-    for (size_t p = 0; p < matrix.n_panels(); p += step) {
-      tasks.push_back({g, static_cast<uint32_t>(p),
-                       static_cast<uint32_t>(std::min(p + step, matrix.n_panels()))});
+// Tasks numbered node by node, as many in each, as in matrix.cc.
+class Shares {
+ public:
+  Shares(const Groups& groups, const Matrix& matrix, const Machine& machine)
+      : nodes_(machine.nodes()), n_panels_(matrix.n_panels()) {
+    const size_t a_node = (n_panels_ + nodes_ - 1) / nodes_;
+    const size_t all = groups.groups().size() * n_panels_;
+    const size_t at_most = all / (4 * static_cast<size_t>(machine.threads())) + 1;
+    for (uint32_t g = 0; g < groups.groups().size(); ++g) {
+      const size_t work = matrix.panel_bytes * std::min<size_t>(groups.groups()[g].count, 8);
+      const size_t step = std::clamp<size_t>(kTaskBytes / std::max<size_t>(1, work), 1, at_most);
+      for (size_t p = 0; p < a_node; p += step) {
+        of_a_node_.push_back(
+            {g, static_cast<uint32_t>(p), static_cast<uint32_t>(std::min(p + step, a_node))});
+      }
     }
   }
-  return tasks;
-}
 
-const std::byte* panel_of(const Matrix& matrix, uint32_t expert, size_t panel) {
-  return matrix.panels + (expert * matrix.n_panels() + panel) * matrix.panel_bytes;
-}
+  size_t n_tasks() const { return nodes_ * of_a_node_.size(); }
+  Task task(size_t i) const {
+    const size_t node = i / of_a_node_.size();
+    const Task& task = of_a_node_[i % of_a_node_.size()];
+    const auto begin = static_cast<uint32_t>(base::node_begin(n_panels_, nodes_, node));
+    const auto end = static_cast<uint32_t>(base::node_begin(n_panels_, nodes_, node + 1));
+    return {task.group, begin + task.first, std::min(begin + task.end, end)};
+  }
+
+ private:
+  size_t nodes_;
+  size_t n_panels_;
+  std::vector<Task> of_a_node_;  // panels counted from the node's first
+};
 
 // Adds the panel's share of a bias; the last panel may be short.
 void add_panel_bias(const Machine& machine, const Matrix& matrix, const float* bias,
@@ -88,9 +102,9 @@ void Groups::assign_all(size_t n_rows) {
 void multiply_gated(Machine& machine, const Input& input, const Groups& groups, const Gated& gated,
                     bool quantise, Input& out) {
   out.begin(groups.size(), gated.gate->n_out, quantise);
-  const std::vector<Task> tasks = share_out(groups, *gated.gate, machine.threads());
-  machine.pool().run(tasks.size(), [&](size_t t, int) {
-    const Task& task = tasks[t];
+  const Shares shares(groups, *gated.gate, machine);
+  machine.pool().run(shares.n_tasks(), [&](size_t t, int) {
+    const Task task = shares.task(t);
     const Groups::Group& group = groups.groups()[task.group];
     PanelOutputs gate;
     PanelOutputs up;
@@ -112,8 +126,8 @@ void multiply_gated(Machine& machine, const Input& input, const Groups& groups, 
       for (size_t p = task.first; p < task.end; ++p) {
         const Matrix& g = *gated.gate;
         const Matrix& u = *gated.up;
-        g.product(panel_of(g, group.expert, p), g.n_in, gate_rows.data(), n, gate_out.data());
-        u.product(panel_of(u, group.expert, p), u.n_in, up_rows.data(), n, up_out.data());
+        g.product(g.panel(group.expert, p), g.n_in, gate_rows.data(), n, gate_out.data());
+        u.product(u.panel(group.expert, p), u.n_in, up_rows.data(), n, up_out.data());
         for (size_t i = 0; i < n; ++i) {
           add_panel_bias(machine, g, gated.gate_bias, group.expert, p, gate_out[i]);
           add_panel_bias(machine, u, gated.up_bias, group.expert, p, up_out[i]);
@@ -128,9 +142,9 @@ void multiply_gated(Machine& machine, const Input& input, const Groups& groups, 
 void multiply_grouped(Machine& machine, const Input& input, const Groups& groups,
                       const Matrix& matrix, const float* bias, Rows& out) {
   out.resize(groups.size(), matrix.n_out);
-  const std::vector<Task> tasks = share_out(groups, matrix, machine.threads());
-  machine.pool().run(tasks.size(), [&](size_t t, int) {
-    const Task& task = tasks[t];
+  const Shares shares(groups, matrix, machine);
+  machine.pool().run(shares.n_tasks(), [&](size_t t, int) {
+    const Task task = shares.task(t);
     const Groups::Group& group = groups.groups()[task.group];
     std::array<const std::byte*, kTokenChunk> rows;
     std::array<float*, kTokenChunk> out_rows;
@@ -141,8 +155,7 @@ void multiply_grouped(Machine& machine, const Input& input, const Groups& groups
         for (size_t i = 0; i < n; ++i) {
           out_rows[i] = out.row(group.first + first + i) + p * kPanelRows;
         }
-        matrix.product(panel_of(matrix, group.expert, p), matrix.n_in, rows.data(), n,
-                       out_rows.data());
+        matrix.product(matrix.panel(group.expert, p), matrix.n_in, rows.data(), n, out_rows.data());
         for (size_t i = 0; i < n; ++i) {
           add_panel_bias(machine, matrix, bias, group.expert, p, out_rows[i]);
         }

@@ -7,6 +7,7 @@
 
 #include "base/function_ref.h"
 #include "base/thread_pool.h"
+#include "base/topology.h"
 #include "kernels/isa.h"
 #include "kernels/vector.h"
 
@@ -14,13 +15,14 @@ namespace freehold::ops {
 
 class Machine {
  public:
-  Machine(kernels::Isa isa, int threads)
-      : isa_(isa), vectors_(kernels::vector_kernels(isa)), pool_(threads) {}
+  Machine(kernels::Isa isa, int threads, const base::Topology& topology = base::topology())
+      : isa_(isa), vectors_(kernels::vector_kernels(isa)), pool_(threads, topology) {}
 
   kernels::Isa isa() const { return isa_; }
   const kernels::VectorKernels& vectors() const { return vectors_; }
   base::ThreadPool& pool() { return pool_; }
   int threads() const { return pool_.threads(); }
+  size_t nodes() const { return pool_.nodes(); }
 
   // Calls fn(i, thread) for each i below n. `cost` is roughly the number of elements that one call
   // touches: little work stays on the calling thread, for waking the others costs about as much as

@@ -20,19 +20,22 @@ constexpr size_t kTokenChunk = 120;  // tiles of four and of six
 // Bytes of panels that a task should have, so that claiming it costs nothing beside it.
 constexpr size_t kTaskBytes = 48 * 1024;
 
+// Of each node's part of a matrix: tasks are numbered node by node, as many in each, so that the
+// pool gives a node's to its own threads. The last one may be empty where parts are not even.
 struct Shares {
   size_t panels_a_task = 1;
   size_t n_tasks = 0;
 };
 
-Shares share_out(const Matrix& matrix, size_t n_tokens, int threads) {
+Shares share_out(const Matrix& matrix, size_t n_tokens, const Machine& machine) {
   Shares shares;
   const size_t work = matrix.panel_bytes * std::min<size_t>(n_tokens, 8);
   shares.panels_a_task = std::max<size_t>(1, kTaskBytes / std::max<size_t>(1, work));
   // At least a few tasks a thread, or the last one is waited for.
-  const size_t at_most = matrix.n_panels() / (4 * static_cast<size_t>(threads)) + 1;
+  const size_t at_most = matrix.n_panels() / (4 * static_cast<size_t>(machine.threads())) + 1;
   shares.panels_a_task = std::min(shares.panels_a_task, at_most);
-  shares.n_tasks = (matrix.n_panels() + shares.panels_a_task - 1) / shares.panels_a_task;
+  const size_t a_node = (matrix.n_panels() + machine.nodes() - 1) / machine.nodes();
+  shares.n_tasks = (a_node + shares.panels_a_task - 1) / shares.panels_a_task;
   return shares;
 }
 
@@ -45,12 +48,38 @@ void multiply_part(const Input& input, const Product& product, size_t first, siz
   for (size_t t = t0; t < t1; ++t) rows[t - t0] = input.row(matrix, t);
   for (size_t p = first; p < end; ++p) {
     for (size_t t = t0; t < t1; ++t) out[t - t0] = product.out->row(t) + p * kPanelRows;
-    matrix.product(matrix.panels + p * matrix.panel_bytes, matrix.n_in, rows.data(), t1 - t0,
-                   out.data());
+    matrix.product(matrix.panel(0, p), matrix.n_in, rows.data(), t1 - t0, out.data());
   }
 }
 
+// Calls fn(expert, panel, thread) for every panel of a matrix, on threads of the panel's node.
+void for_each_panel(Machine& machine, const Matrix& matrix,
+                    base::FunctionRef<void(size_t expert, size_t panel, int thread)> fn) {
+  const size_t n = matrix.n_panels();
+  const size_t nodes = machine.nodes();
+  const size_t a_node = (n + nodes - 1) / nodes;
+  const size_t all_of_node = matrix.n_experts * a_node;
+  machine.for_each(nodes * all_of_node, matrix.panel_bytes, [&](size_t i, int thread) {
+    const size_t node = i / all_of_node;
+    const size_t panel = base::node_begin(n, nodes, node) + i % a_node;
+    if (panel == base::node_begin(n, nodes, node + 1)) return;
+    fn(i % all_of_node / a_node, panel, thread);
+  });
+}
+
 }  // namespace
+
+size_t Matrix::part_bytes(size_t nodes, size_t node) const {
+  const size_t end = base::node_begin(n_panels(), nodes, node + 1);
+  return n_experts * (end - base::node_begin(n_panels(), nodes, node)) * panel_bytes;
+}
+
+Matrix::Place Matrix::place(size_t nodes, size_t expert, size_t panel) const {
+  const size_t node = panel * nodes / n_panels();
+  const size_t first = base::node_begin(n_panels(), nodes, node);
+  const size_t of_node = base::node_begin(n_panels(), nodes, node + 1) - first;
+  return {node, (expert * of_node + panel - first) * panel_bytes};
+}
 
 base::Result<Matrix> plan_matrix(kernels::Isa isa, quant::Type type, size_t n_in, size_t n_out,
                                  size_t n_experts) {
@@ -75,19 +104,19 @@ base::Result<Matrix> plan_matrix(kernels::Isa isa, quant::Type type, size_t n_in
   return matrix;
 }
 
-void pack(Machine& machine, Matrix& matrix, RowReader rows, std::byte* panels) {
+void pack(Machine& machine, Matrix& matrix, RowReader rows, Parts parts) {
   const kernels::PanelFormat& format = *kernels::panel_format(matrix.type);
-  const size_t per_expert = matrix.n_panels();
-  machine.for_each(matrix.n_experts * per_expert, matrix.panel_bytes, [&](size_t i, int thread) {
-    const size_t first = i % per_expert * kPanelRows;
+  for_each_panel(machine, matrix, [&](size_t expert, size_t panel, int thread) {
+    const size_t first = panel * kPanelRows;
     const size_t n_rows = std::min(kPanelRows, matrix.n_out - first);
-    const std::byte* native = rows(i / per_expert, first, n_rows, thread);
-    kernels::pack_panel(format, native, n_rows, matrix.n_in, panels + i * matrix.panel_bytes);
+    const std::byte* native = rows(expert, first, n_rows, thread);
+    const Matrix::Place at = matrix.place(parts.size(), expert, panel);
+    kernels::pack_panel(format, native, n_rows, matrix.n_in, parts[at.node] + at.offset);
   });
-  matrix.panels = panels;
+  matrix.parts.assign(parts.begin(), parts.end());
 }
 
-bool take_packed(Matrix& matrix, RowReader rows, const std::byte* panels) {
+bool is_packed(const Matrix& matrix, RowReader rows, const std::byte* packed) {
   const kernels::PanelFormat& format = *kernels::panel_format(matrix.type);
   std::vector<std::byte> fresh(matrix.panel_bytes);
   const size_t per_expert = matrix.n_panels();
@@ -97,12 +126,33 @@ bool take_packed(Matrix& matrix, RowReader rows, const std::byte* panels) {
       const size_t n_rows = std::min(kPanelRows, matrix.n_out - first);
       const std::byte* native = rows(expert, first, n_rows, 0);
       kernels::pack_panel(format, native, n_rows, matrix.n_in, fresh.data());
-      const std::byte* kept = panels + (expert * per_expert + panel) * matrix.panel_bytes;
+      const std::byte* kept = packed + (expert * per_expert + panel) * matrix.panel_bytes;
       if (!std::equal(fresh.begin(), fresh.end(), kept)) return false;
     }
   }
-  matrix.panels = panels;
   return true;
+}
+
+void place_packed(Machine& machine, Matrix& matrix, const std::byte* packed, Parts parts) {
+  for_each_panel(machine, matrix, [&](size_t expert, size_t panel, int) {
+    const Matrix::Place at = matrix.place(parts.size(), expert, panel);
+    const size_t index = expert * matrix.n_panels() + panel;
+    std::copy_n(packed + index * matrix.panel_bytes, matrix.panel_bytes,
+                parts[at.node] + at.offset);
+  });
+  matrix.parts.assign(parts.begin(), parts.end());
+}
+
+void read_packed(const Matrix& matrix, size_t first, std::span<std::byte> into) {
+  while (!into.empty()) {
+    const size_t index = first / matrix.panel_bytes;
+    const size_t within = first % matrix.panel_bytes;
+    const size_t n = std::min(into.size(), matrix.panel_bytes - within);
+    const std::byte* panel = matrix.panel(index / matrix.n_panels(), index % matrix.n_panels());
+    std::copy_n(panel + within, n, into.data());
+    first += n;
+    into = into.subspan(n);
+  }
 }
 
 void Input::shape(const float* floats, size_t stride, size_t n, size_t width, bool quantise) {
@@ -153,21 +203,26 @@ void Input::set_block(const Machine& machine, size_t i, size_t block, const floa
 
 void multiply(Machine& machine, const Input& input, std::span<const Product> products) {
   const size_t n = input.n();
+  const size_t nodes = machine.nodes();
   constexpr size_t kMost = 8;
   std::array<Shares, kMost> shares;
-  size_t n_tasks = 0;
+  size_t tasks_a_node = 0;
   for (size_t i = 0; i < products.size(); ++i) {
     products[i].out->resize(n, products[i].matrix->n_out);
-    shares[i] = share_out(*products[i].matrix, n, machine.threads());
-    n_tasks += shares[i].n_tasks;
+    shares[i] = share_out(*products[i].matrix, n, machine);
+    tasks_a_node += shares[i].n_tasks;
   }
   for (size_t t0 = 0; t0 < n; t0 += kTokenChunk) {
     const size_t t1 = std::min(n, t0 + kTokenChunk);
-    machine.pool().run(n_tasks, [&](size_t task, int) {
+    machine.pool().run(nodes * tasks_a_node, [&](size_t task, int) {
+      size_t node = 0;
+      for (; task >= tasks_a_node; ++node) task -= tasks_a_node;
       size_t i = 0;
       while (task >= shares[i].n_tasks) task -= shares[i++].n_tasks;
-      const size_t first = task * shares[i].panels_a_task;
-      const size_t end = std::min(first + shares[i].panels_a_task, products[i].matrix->n_panels());
+      const size_t n_panels = products[i].matrix->n_panels();
+      const size_t first = base::node_begin(n_panels, nodes, node) + task * shares[i].panels_a_task;
+      const size_t end =
+          std::min(first + shares[i].panels_a_task, base::node_begin(n_panels, nodes, node + 1));
       multiply_part(input, products[i], first, end, t0, t1);
     });
   }

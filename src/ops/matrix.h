@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/function_ref.h"
 #include "base/result.h"
@@ -15,21 +16,36 @@
 
 namespace freehold::ops {
 
-// A linear map {n_in, n_out}, or a stack of them, one for each expert. Holds no memory: the panels
-// belong to who packed them.
+// A linear map {n_in, n_out}, or a stack of them, one for each expert. Holds no weights: the panels
+// belong to who packed them. They lie in one part, or in one for each NUMA node, to which an
+// expert's panels belong as base::node_begin() tells: so every product is read from the memories
+// of all nodes at once, whichever experts it is of.
 struct Matrix {
   quant::Type type = quant::Type::kF32;
   size_t n_in = 0;
   size_t n_out = 0;  // of one expert
   size_t n_experts = 1;
-  const std::byte* panels = nullptr;  // [n_experts][panels of an expert][panel_bytes]
+  std::vector<const std::byte*> parts;  // each [n_experts][panels of the node][panel_bytes]
   size_t panel_bytes = 0;
   kernels::PanelProduct product = nullptr;
 
   bool empty() const { return product == nullptr; }
   size_t n_panels() const { return (n_out + kernels::kPanelRows - 1) / kernels::kPanelRows; }
   size_t bytes() const { return n_experts * n_panels() * panel_bytes; }
+  size_t part_bytes(size_t nodes, size_t node) const;
   bool takes_floats() const { return kernels::takes_floats(type); }
+
+  // Where a panel lies among the parts of so many nodes.
+  struct Place {
+    size_t node;
+    size_t offset;  // in the node's part, bytes
+  };
+  Place place(size_t nodes, size_t expert, size_t panel) const;
+  const std::byte* panel(size_t expert, size_t panel) const {
+    if (parts.size() == 1) return parts[0] + (expert * n_panels() + panel) * panel_bytes;
+    const Place at = place(parts.size(), expert, panel);
+    return parts[at.node] + at.offset;
+  }
 };
 
 // A Matrix of this shape without panels; its bytes() tells what pack() needs. Errors: kUnsupported
@@ -38,16 +54,23 @@ struct Matrix {
 base::Result<Matrix> plan_matrix(kernels::Isa isa, quant::Type type, size_t n_in, size_t n_out,
                                  size_t n_experts);
 
-// Packs native rows of n_in weights, n_out of each expert, into `panels`, of matrix.bytes() bytes
-// aligned to 64, which must outlive the matrix; in parallel. `rows` gives an expert's rows
-// [first, first + n), valid until the same thread asks again.
+// Packs native rows of n_in weights, n_out of each expert, into parts of part_bytes() each, aligned
+// to 64, which must outlive the matrix; in parallel, each by its node's threads where there are as
+// many parts as nodes. `rows` gives an expert's rows [first, first + n), valid until the same
+// thread asks again.
 using RowReader =
     base::FunctionRef<const std::byte*(size_t expert, size_t first, size_t n, int thread)>;
-void pack(Machine& machine, Matrix& matrix, RowReader rows, std::byte* panels);
+using Parts = std::span<std::byte* const>;
+void pack(Machine& machine, Matrix& matrix, RowReader rows, Parts parts);
 
-// Takes panels that pack() made before. False where they are not what it would make now, as far as
-// the first and the last panel of the first and the last expert tell.
-bool take_packed(Matrix& matrix, RowReader rows, const std::byte* panels);
+// The same panels in one part, [n_experts][n_panels][panel_bytes], are a matrix packed. Whether
+// `packed` is what would be packed now, as far as the first and the last panel of the first and the
+// last expert tell.
+bool is_packed(const Matrix& matrix, RowReader rows, const std::byte* packed);
+// Does as pack(), copying from `packed`.
+void place_packed(Machine& machine, Matrix& matrix, const std::byte* packed, Parts parts);
+// Bytes [first, first + into.size()) of the matrix packed.
+void read_packed(const Matrix& matrix, size_t first, std::span<std::byte> into);
 
 // Activations on their way into matrices: the float rows, and the same quantised once for all the
 // matrices that want them so.
