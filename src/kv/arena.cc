@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "base/topology.h"
 
 namespace freehold::kv {
 
@@ -61,7 +62,9 @@ base::Result<Arena> Arena::create(std::span<const size_t> layer_block_bytes, uin
                                                    std::to_string(layout.bytes) +
                                                    " bytes for the cache; use a shorter context");
   }
-  madvise(memory, layout.bytes, MADV_HUGEPAGE);  // a wish; without it things are only slower
+  // Wishes; without them things are only slower. Any thread may read any block.
+  madvise(memory, layout.bytes, MADV_HUGEPAGE);
+  base::interleave_memory(memory, layout.bytes);
   Arena arena;
   arena.base_ = static_cast<std::byte*>(memory);
   arena.bytes_ = layout.bytes;

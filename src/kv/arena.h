@@ -1,5 +1,6 @@
 // The memory of the cache: one mapping made at the start, which never grows, zero-filled, with huge
-// pages asked for. Refuses sizes that do not fit; knows nothing of who uses a block.
+// pages asked for, spread over the NUMA nodes. Refuses sizes that do not fit; knows nothing of who
+// uses a block.
 #pragma once
 
 #include <cstddef>
