@@ -13,6 +13,7 @@ Prints a table in Markdown; --csv appends every single measurement, with machine
 import argparse
 import csv
 import datetime
+import itertools
 import json
 import os
 import shutil
@@ -39,20 +40,20 @@ def run(command):
     return json.loads(done.stdout[start:])
 
 
-def measure_freehold(program, model, how):
+def measure_freehold(program, model, depth, how):
     told = run([program, "bench", model, "--json", "--repeat", "1", "--prompt", str(how.prompt),
-                "--generate", str(how.generate), "--depth", str(how.depth), "--kv", how.kv,
+                "--generate", str(how.generate), "--depth", str(depth), "--kv", how.kv,
                 "--threads", str(how.threads)] + (["--isa", how.isa] if how.isa else []))
     return {key: told[key] for key in ("prompt_tps", "generate_tps", "read_gbps", "int8_tops",
                                        "bytes_per_token", "ops_per_token")}
 
 
-def measure_peer(program, model, how):
+def measure_peer(program, model, depth, how):
     command = [program, "-m", model, "-p", str(how.prompt), "-n", str(how.generate), "-t",
                str(how.threads), "-r", "1", "-ctk", how.kv, "-ctv", how.kv, "-fa", "1", "-o",
                "json"]
-    if how.depth > 0:
-        command += ["-d", str(how.depth)]
+    if depth > 0:
+        command += ["-d", str(depth)]
     told = {"prompt_tps": None, "generate_tps": None}
     for test in run(command):
         kind = "prompt_tps" if test["n_prompt"] > 0 else "generate_tps"
@@ -93,9 +94,9 @@ def cell(value, form):
 
 
 def table(results):
-    lines = ["| model | engine | prompt, tokens/s | of the int8 rate | freehold is | generation, "
-             "tokens/s | of the read rate | freehold is |", "|" + " --- |" * 8]
-    for model, engines in results.items():
+    lines = ["| model | depth | engine | prompt, tokens/s | of the int8 rate | freehold is | generation, "
+             "tokens/s | of the read rate | freehold is |", "|" + " --- |" * 9]
+    for (model, depth), engines in results.items():
         own = engines["freehold"]
         limits = {key: median(own, key) for key in ("int8_tops", "read_gbps", "bytes_per_token",
                                                     "ops_per_token")}
@@ -105,7 +106,7 @@ def table(results):
             read = generate and generate * limits["bytes_per_token"] / 1e9 / limits["read_gbps"]
             times = ratio(own, rows) if name != "freehold" else {}
             lines.append(
-                f"| {Path(model).stem} | {name} | {cell(prompt, '.1f')} | {cell(compute, '.0%')} | "
+                f"| {Path(model).stem} | {depth} | {name} | {cell(prompt, '.1f')} | {cell(compute, '.0%')} | "
                 f"{cell(times.get('prompt_tps'), '.2f')}x | {cell(generate, '.1f')} | "
                 f"{cell(read, '.0%')} | {cell(times.get('generate_tps'), '.2f')}x |")
     return "\n".join(lines).replace("| -x |", "| |")
@@ -133,7 +134,8 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--generate", type=int, default=64)
-    parser.add_argument("--depth", type=int, default=0)
+    parser.add_argument("--depth", type=int, nargs="+", default=[0], metavar="TOKENS",
+                        help="tokens in the cache before those that are timed; one pass for each")
     parser.add_argument("--kv", default="f16", choices=["f16", "q8_0"])
     parser.add_argument("--isa", default="")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -141,29 +143,32 @@ def arguments():
     return parser.parse_args()
 
 
+def append(path, row):
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, restval="")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
 def main():
     how = arguments()
     engines = {"freehold": (measure_freehold, how.freehold)}
     engines.update({name: (measure_peer, program) for name, program in find_peers(how.peer).items()})
     stamp = {"date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine(),
-             "threads": how.threads, "depth": how.depth, "kv": how.kv, "prompt": how.prompt,
-             "generate": how.generate}
-    results = {model: {name: [] for name in engines} for model in how.models}
-    for model in how.models:
-        for turn in range(how.rounds):
-            for name, (measure, program) in engines.items():
-                print(f"{Path(model).name}: round {turn + 1} of {how.rounds}, {name}",
-                      file=sys.stderr)
-                told = measure(program, model, how)
-                results[model][name].append(told)
-                if how.csv:
-                    new = not how.csv.exists()
-                    with how.csv.open("a", newline="") as file:
-                        writer = csv.DictWriter(file, COLUMNS, restval="")
-                        if new:
-                            writer.writeheader()
-                        writer.writerow(stamp | told | {"model": Path(model).stem, "engine": name,
-                                                        "round": turn + 1})
+             "threads": how.threads, "kv": how.kv, "prompt": how.prompt, "generate": how.generate}
+    results = {}
+    for model, depth in itertools.product(how.models, how.depth):
+        told = results[model, depth] = {name: [] for name in engines}
+        for turn, (name, (measure, program)) in itertools.product(range(how.rounds),
+                                                                  engines.items()):
+            print(f"{Path(model).name} at {depth}: round {turn + 1} of {how.rounds}, {name}",
+                  file=sys.stderr)
+            told[name].append(measure(program, model, depth, how))
+            if how.csv:
+                append(how.csv, stamp | told[name][-1] | {
+                    "model": Path(model).stem, "depth": depth, "engine": name, "round": turn + 1})
     print(table(results))
 
 

@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
-#include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +18,7 @@
 #include "kernels/matmul.h"
 #include "kernels/panel.h"
 #include "kernels/probe.h"
+#include "models/weight_memory.h"
 #include "quant/type.h"
 
 namespace {
@@ -29,12 +30,12 @@ using freehold::kernels::kPanelRows;
 using freehold::kernels::PanelFormat;
 using freehold::quant::Type;
 
-constexpr Type kTypes[] = {Type::kF32,  Type::kF16,    Type::kBF16,   Type::kQ4_0,
-                           Type::kQ4_1, Type::kQ5_0,   Type::kQ5_1,   Type::kQ8_0,
-                           Type::kQ2_K, Type::kQ3_K,   Type::kQ4_K,   Type::kQ5_K,
-                           Type::kQ6_K, Type::kIQ4_NL, Type::kIQ4_XS, Type::kMXFP4};
+constexpr Type kTypes[] = {Type::kF32,   Type::kF16,  Type::kBF16, Type::kQ4_0,   Type::kQ4_1,
+                           Type::kQ5_0,  Type::kQ5_1, Type::kQ8_0, Type::kQ2_K,   Type::kQ3_K,
+                           Type::kQ4_K,  Type::kQ5_K, Type::kQ6_K, Type::kIQ4_NL, Type::kIQ4_XS,
+                           Type::kMXFP4, Type::kFp8};
 
-// Weights are read from memory, not from a cache, as they are in a model.
+// Weights are read from memory, not from a cache, and from pages as a model's.
 constexpr size_t kWeightBytes = size_t{96} << 20U;
 // But many tokens would take too long over that many, and don't wait for memory.
 constexpr double kMostOperations = 4e9;
@@ -80,7 +81,7 @@ double median_seconds(const Options& options, Fn&& fn) {
 }
 
 Limits measure_limits(ThreadPool& pool, Isa isa, const Options& options,
-                      const std::vector<uint64_t>& words) {
+                      std::span<const uint64_t> words) {
   const auto threads = static_cast<size_t>(pool.threads());
   std::atomic<uint64_t> sink = 0;
   const double read_s = median_seconds(options, [&] {
@@ -108,10 +109,9 @@ Limits measure_limits(ThreadPool& pool, Isa isa, const Options& options,
 }
 
 // A matrix of zero blocks and rows of zero activations: no instruction's time depends on values
-// here, and zeros are valid in every format. Every page is written, so that it is a page.
+// here, and zeros are valid in every format.
 struct Product {
-  Product(Type type, size_t width, size_t panels, size_t n_tokens,
-          const std::vector<uint64_t>& words)
+  Product(Type type, size_t width, size_t panels, size_t n_tokens, std::span<const uint64_t> words)
       : panel_bytes(freehold::kernels::panel_bytes(*freehold::kernels::panel_format(type), width)),
         n_panels(panels),
         k(width),
@@ -160,7 +160,14 @@ int bench(const Options& options) {
     return 1;
   }
   ThreadPool pool(options.threads);
-  std::vector<uint64_t> words(kWeightBytes / 8, 0);
+  // Every page is written, so that it is a page.
+  auto memory = freehold::models::WeightMemory::create(kWeightBytes);
+  if (!memory) {
+    std::fprintf(stderr, "kernels_bench: %s\n", memory.error().message.c_str());
+    return 1;
+  }
+  std::memset(memory->writable(), 0, kWeightBytes);
+  const std::span words(reinterpret_cast<const uint64_t*>(memory->data()), kWeightBytes / 8);
   const Limits limits = measure_limits(pool, *isa, options, words);
   std::fprintf(stderr, "%s, %d threads, rows of %zu; int8 %.1f GOPS, read %.2f GB/s\n",
                std::string(freehold::kernels::name(*isa)).c_str(), pool.threads(), options.width,

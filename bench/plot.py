@@ -16,13 +16,14 @@ KINDS = {"prompt_tps": "prompt", "generate_tps": "generation"}
 
 
 def medians(path):
-    """{(model, kind): {engine: tokens a second}}, in the order of the file."""
+    """{(model and depth, kind): {engine: tokens a second}}, in the order of the file."""
     values = defaultdict(lambda: defaultdict(list))
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
+            depth = f" at {row['depth']}" if row["depth"] != "0" else ""
             for kind in KINDS:
                 if row[kind]:
-                    values[row["model"], kind][row["engine"]].append(float(row[kind]))
+                    values[row["model"] + depth, kind][row["engine"]].append(float(row[kind]))
     return {key: {name: statistics.median(rates) for name, rates in engines.items()}
             for key, engines in values.items()}
 

@@ -14,6 +14,7 @@
 #include "expert_spread.h"
 #include "gguf/huggingface.h"
 #include "json_file.h"
+#include "kv/blocks.h"
 #include "machine_limits.h"
 #include "model_facts.h"
 #include "progress.h"
@@ -52,14 +53,14 @@ std::vector<TokenId> fresh_tokens(uint32_t n, uint32_t vocabulary) {
 // Requests running side by side, timed by the arrival of their tokens.
 class Race {
  public:
-  // Each of `n` requests has `prompt` tokens and makes `generate`. Errors: the engine's.
-  Status run(Engine& engine, uint32_t n, uint32_t prompt, uint32_t generate) {
+  // A request for each prompt, which makes `generate` tokens. Errors: the engine's.
+  Status run(Engine& engine, std::vector<std::vector<TokenId>> prompts, uint32_t generate) {
     std::vector<std::unique_ptr<Stream>> streams;
     start_us_ = base::now_us();
-    lanes_.assign(n, {});
-    for (uint32_t i = 0; i < n; ++i) {
+    lanes_.assign(prompts.size(), {});
+    for (size_t i = 0; i < prompts.size(); ++i) {
       Request request;
-      request.prompt = fresh_tokens(prompt, engine.info().vocabulary);
+      request.prompt = std::move(prompts[i]);
       request.max_tokens = generate;
       request.on_event = [this, i](const Event& event) { take(i, event); };
       FREEHOLD_ASSIGN(auto stream, engine.submit(std::move(request)));
@@ -71,12 +72,12 @@ class Race {
     return {};
   }
 
-  // Prompt tokens a second, until the first token of the last request.
-  double prompt_tps(uint32_t prompt) const {
+  // Prompt tokens a second that were not in the cache, until the first token of the last request.
+  double prompt_tps() const {
     uint64_t last = start_us_ + 1;
     for (const Lane& lane : lanes_) last = std::max(last, lane.times_us.front());
-    return static_cast<double>(prompt) * static_cast<double>(lanes_.size()) * 1e6 /
-           static_cast<double>(last - start_us_);
+    const uint32_t computed = usage_.prompt_tokens - usage_.cached_tokens;
+    return computed * 1e6 / static_cast<double>(last - start_us_);
   }
 
   // Tokens a second, while all requests were generating.
@@ -102,7 +103,7 @@ class Race {
     std::vector<uint64_t> times_us;
   };
 
-  void take(uint32_t lane, const Event& event) {
+  void take(size_t lane, const Event& event) {
     const uint64_t now = base::now_us();
     const std::lock_guard lock(mutex_);
     if (event.kind == Event::Kind::kToken) {
@@ -110,6 +111,8 @@ class Race {
       return;
     }
     if (event.error) error_ = event.error;
+    usage_.prompt_tokens += event.usage.prompt_tokens;
+    usage_.cached_tokens += event.usage.cached_tokens;
     usage_.completion_tokens += event.usage.completion_tokens;
     usage_.drafted_tokens += event.usage.drafted_tokens;
     usage_.accepted_tokens += event.usage.accepted_tokens;
@@ -144,26 +147,62 @@ struct Speeds {
   }
 };
 
+// What each request begins with: --depth tokens, which the first request with them leaves in the
+// cache.
+class Depths {
+ public:
+  Depths(const BenchOptions& options, uint32_t vocabulary) : vocabulary_(vocabulary) {
+    for (uint32_t i = 0; i < options.streams; ++i) {
+      depths_.push_back(fresh_tokens(options.depth, vocabulary));
+    }
+  }
+
+  // With `n` more tokens that no earlier call gave.
+  std::vector<std::vector<TokenId>> followed_by(uint32_t n) const {
+    std::vector<std::vector<TokenId>> prompts = depths_;
+    for (auto& prompt : prompts) {
+      for (const TokenId id : fresh_tokens(n, vocabulary_)) prompt.push_back(id);
+    }
+    return prompts;
+  }
+
+  // Errors: kLimitExceeded where the cache had to give up what it should have kept.
+  Status expect_cached(const Usage& usage) const {
+    const size_t depth = depths_.front().size();
+    const size_t whole_blocks = depth - depth % kv::kBlockTokens;
+    if (usage.cached_tokens >= whole_blocks * depths_.size()) return {};
+    return fail(ErrorCode::kLimitExceeded,
+                fmt::format("the cache kept {} of {} requests' {} tokens; ask for less --depth, "
+                            "fewer --streams or a smaller --kv",
+                            usage.cached_tokens, depths_.size(), depth));
+  }
+
+ private:
+  uint32_t vocabulary_;
+  std::vector<std::vector<TokenId>> depths_;
+};
+
 Result<Speeds> measure_speeds(Engine& engine, const BenchOptions& options) {
   std::vector<double> prompt;
   std::vector<double> generate;
   Speeds speeds;
   std::vector<std::vector<uint64_t>> experts_before;
+  const Depths depths(options, engine.info().vocabulary);
   ProgressBar bar("bench");
   // The first round warms up and is not counted.
   for (uint32_t i = 0; i <= options.repeat; ++i) {
     bar.share(static_cast<double>(i) / (options.repeat + 1), "prompt");
     if (options.prompt > 0) {
       Race race;
-      FREEHOLD_TRY(race.run(engine, options.streams, options.prompt, 1));
-      if (i > 0) prompt.push_back(race.prompt_tps(options.prompt));
+      FREEHOLD_TRY(race.run(engine, depths.followed_by(options.prompt), 1));
+      if (i > 0) FREEHOLD_TRY(depths.expect_cached(race.usage()));
+      if (i > 0) prompt.push_back(race.prompt_tps());
     }
     bar.share((i + 0.5) / (options.repeat + 1), "generation");
     if (options.generate > 0) {
       Race race;
       experts_before = engine.expert_tokens();
-      FREEHOLD_TRY(
-          race.run(engine, options.streams, std::max(1U, options.depth), options.generate + 1));
+      FREEHOLD_TRY(race.run(engine, depths.followed_by(1), options.generate + 1));
       if (i > 0) generate.push_back(race.generate_tps());
       speeds.usage = race.usage();
     }
@@ -208,7 +247,7 @@ double bytes_per_token(const ModelFacts& facts, const BenchOptions& options,
 void print(const Measured& measured, const ModelInfo& info, const BenchOptions& options) {
   fmt::print("{}\n", describe(info));
   std::vector<std::vector<std::string>> rows = {{"", "TOKENS/S", "USES", "LIMIT", "SHARE"}};
-  rows.push_back({fmt::format("prompt {}", options.prompt),
+  rows.push_back({fmt::format("prompt {} at {}", options.prompt, options.depth),
                   fmt::format("{:.1f}", measured.speeds.prompt_tps),
                   fmt::format("{:.3f} int8 TOPS", measured.used_tops()),
                   fmt::format("{:.3f}", measured.limits.int8_tops),
@@ -272,14 +311,15 @@ Status bench(BenchOptions options) {
   FREEHOLD_ASSIGN(const auto path, resolve_model(options.engine.model));
   FREEHOLD_ASSIGN(const auto directory, gguf::open_model(path));
   FREEHOLD_ASSIGN(const ModelFacts facts, model_facts(directory));
-  const uint32_t longest = std::max(options.prompt + 1, options.depth + options.generate + 2);
+  // Room for what the rounds leave beside the depth, so that it is not what has to go.
+  const uint32_t longest = options.depth + options.prompt + options.generate + 3 * kv::kBlockTokens;
   if (options.engine.context == 0) options.engine.context = longest;
   EngineOptions how;
   how.max_sequences = options.streams;
   FREEHOLD_ASSIGN(const auto engine, load_engine(options.engine, how));
   FREEHOLD_ASSIGN(const kernels::Isa isa, kernels::select_isa(engine->info().isa));
   Measured measured;
-  measured.limits = measure_machine(isa, engine->info().threads);
+  FREEHOLD_ASSIGN(measured.limits, measure_machine(isa, engine->info().threads));
   FREEHOLD_ASSIGN(measured.speeds, measure_speeds(*engine, options));
   measured.bytes_per_token = bytes_per_token(facts, options, measured.speeds.tokens_per_pass());
   measured.ops_per_token = 2.0 * static_cast<double>(facts.active_block_parameters);
@@ -304,7 +344,7 @@ void add_bench(CLI::App& app, Action& action) {
   };
   count("--prompt", options->prompt, "Tokens of the prompt that is timed");
   count("--generate", options->generate, "Tokens that are generated");
-  count("--depth", options->depth, "Tokens before the generated ones");
+  count("--depth", options->depth, "Tokens in the cache before those that are timed");
   count("--streams", options->streams, "Requests at once");
   count("--repeat", options->repeat, "Times; the median counts");
   command->get_option("--streams")->check(CLI::Range(1, 4096));

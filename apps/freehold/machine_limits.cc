@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/thread_pool.h"
 #include "base/topology.h"
 #include "kernels/probe.h"
+#include "models/weight_memory.h"
 
 namespace freehold::app {
 namespace {
@@ -27,20 +27,22 @@ uint64_t read_all(const uint64_t* words, size_t n) {
   return sum;
 }
 
-double measure_read(base::ThreadPool& pool) {
+// From the kind of memory, and so of pages, that weights lie in.
+base::Result<double> measure_read(base::ThreadPool& pool) {
   const uint64_t bytes = std::min(kReadBytes, base::memory_state().available_bytes / 4);
   const auto threads = static_cast<size_t>(pool.threads());
   const size_t share = bytes / sizeof(uint64_t) / threads;
-  std::vector<uint64_t> words(share * threads, 1);
+  FREEHOLD_ASSIGN(auto memory, models::WeightMemory::create(share * threads * sizeof(uint64_t)));
+  auto* words = reinterpret_cast<uint64_t*>(memory.writable());
+  std::fill_n(words, share * threads, 1);
   std::atomic<uint64_t> sink = 0;
   double best = 0;
   for (int i = 0; i < kTries; ++i) {
     const uint64_t start = base::now_us();
-    pool.run_all([&](int thread) {
-      sink += read_all(words.data() + static_cast<size_t>(thread) * share, share);
-    });
+    pool.run_all(
+        [&](int thread) { sink += read_all(words + static_cast<size_t>(thread) * share, share); });
     const auto us = static_cast<double>(std::max<uint64_t>(1, base::now_us() - start));
-    best = std::max(best, static_cast<double>(words.size() * sizeof(uint64_t)) / us / 1e3);
+    best = std::max(best, static_cast<double>(memory.bytes()) / us / 1e3);
   }
   return best;
 }
@@ -68,9 +70,10 @@ double measure_int8(base::ThreadPool& pool, kernels::Int8Probe probe) {
 
 }  // namespace
 
-MachineLimits measure_machine(kernels::Isa isa, int threads) {
+base::Result<MachineLimits> measure_machine(kernels::Isa isa, int threads) {
   base::ThreadPool pool(std::max(1, threads));
-  return {measure_read(pool), measure_int8(pool, kernels::int8_probe(isa))};
+  FREEHOLD_ASSIGN(const double read_gbps, measure_read(pool));
+  return MachineLimits{read_gbps, measure_int8(pool, kernels::int8_probe(isa))};
 }
 
 }  // namespace freehold::app

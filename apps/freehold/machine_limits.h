@@ -2,6 +2,7 @@
 // Every speed is shown beside these.
 #pragma once
 
+#include "base/result.h"
 #include "kernels/isa.h"
 
 namespace freehold::app {
@@ -12,6 +13,7 @@ struct MachineLimits {
 };
 
 // Takes about a second. The best of several tries, for a limit is what is reached undisturbed.
-MachineLimits measure_machine(kernels::Isa isa, int threads);
+// Errors: kOutOfMemory.
+base::Result<MachineLimits> measure_machine(kernels::Isa isa, int threads);
 
 }  // namespace freehold::app
