@@ -22,8 +22,8 @@ struct Task {
 class Shares {
  public:
   Shares(const Groups& groups, const Matrix& matrix, const Machine& machine)
-      : nodes_(machine.nodes()), n_panels_(matrix.n_panels()) {
-    const size_t a_node = (n_panels_ + nodes_ - 1) / nodes_;
+      : machine_(machine), n_panels_(matrix.n_panels()) {
+    const size_t a_node = machine.part_size(n_panels_);
     const size_t all = groups.groups().size() * n_panels_;
     const size_t at_most = all / (4 * static_cast<size_t>(machine.threads())) + 1;
     for (uint32_t g = 0; g < groups.groups().size(); ++g) {
@@ -36,17 +36,19 @@ class Shares {
     }
   }
 
-  size_t n_tasks() const { return nodes_ * of_a_node_.size(); }
+  size_t n_tasks() const { return machine_.nodes() * of_a_node_.size(); }
   Task task(size_t i) const {
-    const size_t node = i / of_a_node_.size();
-    const Task& task = of_a_node_[i % of_a_node_.size()];
-    const auto begin = static_cast<uint32_t>(base::node_begin(n_panels_, nodes_, node));
-    const auto end = static_cast<uint32_t>(base::node_begin(n_panels_, nodes_, node + 1));
+    size_t node = 0;
+    for (; i >= of_a_node_.size(); ++node) i -= of_a_node_.size();
+    const Machine::Part part = machine_.part(n_panels_, node);
+    const auto begin = static_cast<uint32_t>(part.begin);
+    const auto end = static_cast<uint32_t>(part.end);
+    const Task& task = of_a_node_[i];
     return {task.group, begin + task.first, std::min(begin + task.end, end)};
   }
 
  private:
-  size_t nodes_;
+  const Machine& machine_;
   size_t n_panels_;
   std::vector<Task> of_a_node_;  // panels counted from the node's first
 };

@@ -24,6 +24,17 @@ class Machine {
   int threads() const { return pool_.threads(); }
   size_t nodes() const { return pool_.nodes(); }
 
+  // Of `n` things in order, those of a node below nodes(); at most part_size(n) of them.
+  struct Part {
+    size_t begin;
+    size_t end;
+  };
+  Part part(size_t n, size_t node) const {
+    if (nodes() == 1) return {0, n};
+    return {base::node_begin(n, nodes(), node), base::node_begin(n, nodes(), node + 1)};
+  }
+  size_t part_size(size_t n) const { return (n + nodes() - 1) / nodes(); }
+
   // Calls fn(i, thread) for each i below n. `cost` is roughly the number of elements that one call
   // touches: little work stays on the calling thread, for waking the others costs about as much as
   // touching kWorthSharing elements.

@@ -34,7 +34,7 @@ Shares share_out(const Matrix& matrix, size_t n_tokens, const Machine& machine) 
   // At least a few tasks a thread, or the last one is waited for.
   const size_t at_most = matrix.n_panels() / (4 * static_cast<size_t>(machine.threads())) + 1;
   shares.panels_a_task = std::min(shares.panels_a_task, at_most);
-  const size_t a_node = (matrix.n_panels() + machine.nodes() - 1) / machine.nodes();
+  const size_t a_node = machine.part_size(matrix.n_panels());
   shares.n_tasks = (a_node + shares.panels_a_task - 1) / shares.panels_a_task;
   return shares;
 }
@@ -55,15 +55,12 @@ void multiply_part(const Input& input, const Product& product, size_t first, siz
 // Calls fn(expert, panel, thread) for every panel of a matrix, on threads of the panel's node.
 void for_each_panel(Machine& machine, const Matrix& matrix,
                     base::FunctionRef<void(size_t expert, size_t panel, int thread)> fn) {
-  const size_t n = matrix.n_panels();
-  const size_t nodes = machine.nodes();
-  const size_t a_node = (n + nodes - 1) / nodes;
+  const size_t a_node = machine.part_size(matrix.n_panels());
   const size_t all_of_node = matrix.n_experts * a_node;
-  machine.for_each(nodes * all_of_node, matrix.panel_bytes, [&](size_t i, int thread) {
-    const size_t node = i / all_of_node;
-    const size_t panel = base::node_begin(n, nodes, node) + i % a_node;
-    if (panel == base::node_begin(n, nodes, node + 1)) return;
-    fn(i % all_of_node / a_node, panel, thread);
+  machine.for_each(machine.nodes() * all_of_node, matrix.panel_bytes, [&](size_t i, int thread) {
+    const Machine::Part part = machine.part(matrix.n_panels(), i / all_of_node);
+    const size_t panel = part.begin + i % a_node;
+    if (panel < part.end) fn(i % all_of_node / a_node, panel, thread);
   });
 }
 
@@ -203,7 +200,6 @@ void Input::set_block(const Machine& machine, size_t i, size_t block, const floa
 
 void multiply(Machine& machine, const Input& input, std::span<const Product> products) {
   const size_t n = input.n();
-  const size_t nodes = machine.nodes();
   constexpr size_t kMost = 8;
   std::array<Shares, kMost> shares;
   size_t tasks_a_node = 0;
@@ -214,15 +210,14 @@ void multiply(Machine& machine, const Input& input, std::span<const Product> pro
   }
   for (size_t t0 = 0; t0 < n; t0 += kTokenChunk) {
     const size_t t1 = std::min(n, t0 + kTokenChunk);
-    machine.pool().run(nodes * tasks_a_node, [&](size_t task, int) {
+    machine.pool().run(machine.nodes() * tasks_a_node, [&](size_t task, int) {
       size_t node = 0;
       for (; task >= tasks_a_node; ++node) task -= tasks_a_node;
       size_t i = 0;
       while (task >= shares[i].n_tasks) task -= shares[i++].n_tasks;
-      const size_t n_panels = products[i].matrix->n_panels();
-      const size_t first = base::node_begin(n_panels, nodes, node) + task * shares[i].panels_a_task;
-      const size_t end =
-          std::min(first + shares[i].panels_a_task, base::node_begin(n_panels, nodes, node + 1));
+      const Machine::Part part = machine.part(products[i].matrix->n_panels(), node);
+      const size_t first = part.begin + task * shares[i].panels_a_task;
+      const size_t end = std::min(first + shares[i].panels_a_task, part.end);
       multiply_part(input, products[i], first, end, t0, t1);
     });
   }
