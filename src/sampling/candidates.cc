@@ -78,6 +78,7 @@ void set_weights(double temperature, std::vector<Candidate>& candidates) {
   for (Candidate& candidate : candidates) {
     const double below = static_cast<double>(candidate.logit) - static_cast<double>(highest);
     const double weight = fixed_exp(below / temperature) * static_cast<double>(kFullWeight);
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): the double just below 0.5 may well become 1.
     candidate.weight = static_cast<uint64_t>(static_cast<int64_t>(weight + 0.5));
   }
   std::erase_if(candidates, [](const Candidate& candidate) { return candidate.weight == 0; });

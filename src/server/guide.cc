@@ -83,7 +83,7 @@ std::shared_ptr<const TokenSet> Guide::mask(State state) {
     } else {
       walk(trie_->all(), state, *set);
     }
-    for (uint16_t i = 0; i < specials_.size(); ++i) {
+    for (size_t i = 0; i < specials_.size(); ++i) {
       const auto symbol = static_cast<uint16_t>(256 + i);
       if (specials_[i] >= 0 && automaton_.next(state, symbol) != Automaton::kDead) {
         insert(*set, specials_[i]);
@@ -108,7 +108,7 @@ Guide::State Guide::follow(State state, std::string_view bytes) {
 
 Guide::State Guide::accept(State state, TokenId token) {
   const std::lock_guard lock(mutex_);
-  for (uint16_t i = 0; i < specials_.size(); ++i) {
+  for (size_t i = 0; i < specials_.size(); ++i) {
     if (specials_[i] != token) continue;
     const State after = automaton_.next(state, static_cast<uint16_t>(256 + i));
     if (after != Automaton::kDead) return after;

@@ -88,7 +88,7 @@ base::Status AsioServer::load_certificates() {
   tls_->set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
                         asio::ssl::context::no_tlsv1_1,
                     error);
-  tls_->use_certificate_chain_file(options_.certificate_file, error);
+  if (!error) tls_->use_certificate_chain_file(options_.certificate_file, error);
   if (!error) tls_->use_private_key_file(options_.key_file, asio::ssl::context::pem, error);
   if (error) {
     return base::fail(base::ErrorCode::kInvalidArgument,
@@ -163,7 +163,7 @@ awaitable<void> AsioServer::serve_socket(tcp::socket socket) {
   }
   try {
     co_await serve(channel, context_);
-  } catch (const std::exception&) {
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
     // Memory, most likely; this connection is lost, the others are not.
   }
   context_.metrics.connections.fetch_sub(1);

@@ -35,7 +35,7 @@ class ResponseShape : public Shape {
   // The item as it is now.
   Json item(const char* status) const;
   Json part() const;
-  void send(const char* type, Json members, std::string& out);
+  void send(const char* type, const Json& members, std::string& out);
   void open(Item kind, std::string& out);
   void close(const char* status, std::string& out);
   std::string item_id() const;
@@ -126,7 +126,7 @@ std::string ResponseShape::whole(const std::vector<Choice>& choices, const Total
   return dump(body);
 }
 
-void ResponseShape::send(const char* type, Json members, std::string& out) {
+void ResponseShape::send(const char* type, const Json& members, std::string& out) {
   Json event{{"type", type}, {"sequence_number", sequence_++}};
   event.update(members);
   append_sse(type, dump(event), out);
