@@ -2,6 +2,7 @@
 // work is done. Times are the monotonic clock's, handed in.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -64,7 +65,7 @@ class Admission {
   uint32_t running_ = 0;
   uint64_t last_leave_us_ = 0;
   double leave_gap_us_ = 1e6;  // between two requests that end, smoothed
-  bool draining_ = false;
+  std::atomic<bool> draining_{false};  // read where the lock is not held, too
 };
 
 }  // namespace freehold::server
