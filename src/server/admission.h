@@ -64,7 +64,7 @@ class Admission {
   uint32_t requests_;
   uint32_t running_ = 0;
   uint64_t last_leave_us_ = 0;
-  double leave_gap_us_ = 1e6;  // between two requests that end, smoothed
+  double leave_gap_us_ = 1e6;          // between two requests that end, smoothed
   std::atomic<bool> draining_{false};  // read where the lock is not held, too
 };
 
