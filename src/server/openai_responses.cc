@@ -166,9 +166,9 @@ void ResponseShape::close(const char* status, std::string& out) {
     done["text"] = text_;
     if (kind_ == Item::kMessage) done["logprobs"] = Json::array();
     send(kind_ == Item::kReasoning ? "response.reasoning_text.done" : "response.output_text.done",
-         std::move(done), out);
+         done, out);
     where["part"] = part();
-    send("response.content_part.done", std::move(where), out);
+    send("response.content_part.done", where, out);
   }
   send("response.output_item.done", {{"output_index", output_.size()}, {"item", item(status)}},
        out);
@@ -191,8 +191,8 @@ void ResponseShape::piece(uint32_t /*choice*/, const Piece& piece, std::string& 
                    {"content_index", 0},
                    {"delta", event.text}};
       if (!reasoning) members["logprobs"] = Json::array();
-      send(reasoning ? "response.reasoning_text.delta" : "response.output_text.delta",
-           std::move(members), out);
+      send(reasoning ? "response.reasoning_text.delta" : "response.output_text.delta", members,
+           out);
       break;
     }
     case Kind::kToolCallStart:
