@@ -1,26 +1,32 @@
 // Reading panels from memory at its full rate.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/panel.h"
 #include "kernels/unroll.h"
 
 namespace freehold::kernels {
 
-// Asks for the `bytes` that are due 4 KiB after those at `from`: the processor's own prefetching
-// begins anew with every page of that size. Addresses past the end of the weights do no harm.
-FREEHOLD_INLINE void fetch_ahead(const uint8_t* from, size_t bytes) {
-  constexpr size_t kAhead = 4096;
+// The processor's own prefetching begins anew with every page of this size.
+inline constexpr size_t kFetchAhead = 4096;
+
+// Asks for the `bytes` that are due `ahead` bytes after those at `from`. Addresses past the end of
+// the weights do no harm.
+FREEHOLD_INLINE void fetch_ahead(const uint8_t* from, size_t bytes, size_t ahead = kFetchAhead) {
   constexpr size_t kLine = 64;
-  for (size_t i = 0; i < bytes; i += kLine) __builtin_prefetch(from + kAhead + i);
+  for (size_t i = 0; i < bytes; i += kLine) __builtin_prefetch(from + ahead + i);
 }
 
-// The share in that of sub-block `s` of 32 weights a row, of format F.
+// The share in that of sub-block `s` of 32 weights a row, of format F: at least a whole block
+// ahead, for a sub-block's bits lie all over its block.
 template <class F>
-FREEHOLD_INLINE void fetch_ahead_of(const uint8_t* block, size_t s, size_t panel_rows) {
-  const size_t part = F::kBytes * panel_rows / (F::kElements / 32);
-  fetch_ahead(block + s * part, part);
+FREEHOLD_INLINE void fetch_ahead_of(const uint8_t* block, size_t s) {
+  constexpr size_t kBlock = F::kBytes * kPanelRows;
+  constexpr size_t kPart = kBlock / (F::kElements / 32);
+  fetch_ahead(block + s * kPart, kPart, std::max(kBlock, kFetchAhead));
 }
 
 }  // namespace freehold::kernels

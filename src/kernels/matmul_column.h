@@ -79,13 +79,16 @@ FREEHOLD_INLINE void decode_rows(const uint8_t* block, size_t s, size_t row, Dec
 template <class L, class F>
 void decode_column(const uint8_t* panel, size_t n_blocks, DecodedBlock* column) {
   constexpr size_t kSubs = F::kElements / 32;
-  for (size_t i = 0; i < n_blocks; ++i) {
-    const uint8_t* block = panel + i / kSubs * (F::kBytes * kPanelRows);
-    if constexpr (F::kPlainCodes) column[i].plain_codes = block + F::kCodes * kPanelRows;
-    for (size_t row = 0; row < kPanelRows; row += static_cast<size_t>(L::kRows)) {
-      decode_rows<L, F>(block, i % kSubs, row, column[i]);
-    }
-    fetch_ahead_of<F>(block, i % kSubs, kPanelRows);
+  for (size_t i = 0; i < n_blocks / F::kPeriod; ++i) {
+    FREEHOLD_UNROLL(F::kPeriod, p, {
+      const size_t b = i * F::kPeriod + p;
+      const uint8_t* block = panel + b / kSubs * (F::kBytes * kPanelRows);
+      if constexpr (F::kPlainCodes) column[b].plain_codes = block + F::kCodes * kPanelRows;
+      for (size_t row = 0; row < kPanelRows; row += static_cast<size_t>(L::kRows)) {
+        decode_rows<L, F>(block, b % kSubs, row, column[b]);
+      }
+      fetch_ahead_of<F>(block, b % kSubs);
+    });
   }
 }
 

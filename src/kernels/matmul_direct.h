@@ -19,14 +19,24 @@ struct DirectTile {
   using Int = typename L::Int;
   using Float = typename L::Float;
 
+  // Whether narrow accumulators begin with kOffset taken out of all codes.
+  static constexpr bool kCentred = L::kCentres && F::kOffset > 0;
+  static_assert(!kCentred || (F::kHalfScales && F::kMaxCode < 2 * F::kOffset && F::kOffset <= 32));
+
   // isum of one sub-block: small unsigned codes, summed in L's narrow accumulators as long as they
   // can't overflow, then widened (with the sub-scale, where there is one).
   FREEHOLD_INLINE void sum_unsigned(const uint8_t* block, size_t s, size_t row0,
                                     const TokenTile<M>& tokens, Int (&isum)[R][M]) {
     constexpr int kRun = L::template narrow_run<F::kMaxCode>();
-    constexpr int kGroups = F::kHalfScales && kRun > 4 ? 4 : kRun;
+    constexpr int kGroups = kCentred || (F::kHalfScales && kRun > 4) ? 4 : kRun;
     FREEHOLD_UNROLL(8 / kGroups, c, {
       Int narrow[R][M];
+      if constexpr (kCentred) {
+        FREEHOLD_UNROLL(M, m, {
+          const Int start = L::centred_start(tokens.codes(m, c * 4), F::kOffset);
+          FREEHOLD_UNROLL(R, r, { narrow[r][m] = start; });
+        });
+      }
       FREEHOLD_UNROLL(kGroups, j, {
         constexpr size_t g = c * kGroups + j;
         Int w[R];
@@ -34,7 +44,8 @@ struct DirectTile {
         FREEHOLD_UNROLL(M, m, {
           const Int a = L::splat_word(tokens.codes(m, g));
           FREEHOLD_UNROLL(R, r, {
-            narrow[r][m] = j == 0 ? L::dot(w[r], a) : L::dot_add(narrow[r][m], w[r], a);
+            narrow[r][m] =
+                j == 0 && !kCentred ? L::dot(w[r], a) : L::dot_add(narrow[r][m], w[r], a);
           });
         });
       });
@@ -94,17 +105,11 @@ struct DirectTile {
     asm("" : "+r"(acc) : : "memory");
     const uint8_t* block = panel;
     for (size_t first = 0; first < k; first += F::kElements) {
-      for (size_t s = 0; s < F::kElements / 32; ++s) {
-        Int isum[R][M];
-        if constexpr (F::kSigned) {
-          sum_signed(block, s, row0, tokens, isum);
-        } else {
-          sum_unsigned(block, s, row0, tokens, isum);
-        }
-        if constexpr (F::kOffset != 0) take_offset(block, s, row0, tokens, isum);
-        float_step(block, s, row0, tokens, isum, acc);
-        tokens.advance();
-        fetch_ahead_of<F>(block, s, kPanelRows);
+      for (size_t i = 0; i < F::kElements / 32 / F::kPeriod; ++i) {
+        FREEHOLD_UNROLL(F::kPeriod, p, {
+          sub_block(block, i * F::kPeriod + p, row0, tokens, acc);
+          tokens.advance();
+        });
       }
       block += F::kBytes * kPanelRows;
     }
@@ -113,6 +118,19 @@ struct DirectTile {
         L::store(out[m] + row0 + r * L::kRows, L::load_float(acc + (r * M + m) * L::kRows));
       });
     });
+  }
+
+  FREEHOLD_INLINE void sub_block(const uint8_t* block, size_t s, size_t row0,
+                                 const TokenTile<M>& tokens, float* acc) {
+    Int isum[R][M];
+    if constexpr (F::kSigned) {
+      sum_signed(block, s, row0, tokens, isum);
+    } else {
+      sum_unsigned(block, s, row0, tokens, isum);
+    }
+    if constexpr (F::kOffset != 0 && !kCentred) take_offset(block, s, row0, tokens, isum);
+    float_step(block, s, row0, tokens, isum, acc);
+    fetch_ahead_of<F>(block, s);
   }
 
   FREEHOLD_INLINE void float_step(const uint8_t* block, size_t s, size_t row0,

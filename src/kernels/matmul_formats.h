@@ -29,6 +29,9 @@ struct FormatDefaults {
   static constexpr bool kPlainCodes = false;  // a block is one of 32, its codes int8 from kCodes on
   static constexpr bool kHalfScales = false;  // an integer sub-scale for each 16 weights
   static constexpr int kOffset = 0;           // subtracted from the codes under the sub-scales
+  // After how many sub-blocks bits are found at the same place of a word again. Loops write out so
+  // many, for shifts by a constant.
+  static constexpr size_t kPeriod = 1;
   static constexpr Minimum kMinimum = Minimum::kNone;
 };
 
@@ -138,6 +141,7 @@ struct FormatQ45_K : FormatDefaults {
   static constexpr size_t kElements = 256;
   static constexpr size_t kCodes = kFifthBit ? 48 : 16;
   static constexpr size_t kBytes = kCodes + 128;
+  static constexpr size_t kPeriod = 2;
   static constexpr int kMaxCode = kFifthBit ? 31 : 15;
   static constexpr Minimum kMinimum = Minimum::kFloat;
 
@@ -183,6 +187,7 @@ using FormatQ5_K = FormatQ45_K<true>;
 struct FormatQ6_K : FormatDefaults {
   static constexpr size_t kElements = 256;
   static constexpr size_t kBytes = 210;
+  static constexpr size_t kPeriod = 4;
   static constexpr int kMaxCode = 63;
   static constexpr bool kHalfScales = true;
   static constexpr int kOffset = 32;
@@ -194,8 +199,9 @@ struct FormatQ6_K : FormatDefaults {
     const uint8_t* highs = block + panel_item(146, 4, 8 * n, 0);
     const auto low = L::load(lows + panel_item(0, 4, g, row));
     const auto high = L::load(highs + panel_item(0, 4, g, row));
-    const auto two = L::and_bytes(L::shift_right(high, static_cast<int>(2 * k)), 3);
-    return L::or_(L::and_bytes(L::shift_right(low, k < 2 ? 0 : 4), 15), L::shift_left(two, 4));
+    const int up = 4 - 2 * static_cast<int>(k);  // from where the two bits are to bits 4 and 5
+    const auto two = up > 0 ? L::shift_left(high, up) : L::shift_right(high, -up);
+    return L::or_(L::and_bytes(k < 2 ? low : L::shift_right(low, 4), 15), L::and_bytes(two, 48));
   }
   template <class L>
   FREEHOLD_INLINE typename L::Float scale(const uint8_t* block, size_t, size_t row) {
@@ -211,6 +217,7 @@ struct FormatQ6_K : FormatDefaults {
 struct FormatQ3_K : FormatDefaults {
   static constexpr size_t kElements = 256;
   static constexpr size_t kBytes = 110;
+  static constexpr size_t kPeriod = 4;
   static constexpr int kMaxCode = 7;
   static constexpr bool kHalfScales = true;
   static constexpr int kOffset = 4;
@@ -243,6 +250,7 @@ struct FormatQ3_K : FormatDefaults {
 struct FormatQ2_K : FormatDefaults {
   static constexpr size_t kElements = 256;
   static constexpr size_t kBytes = 84;
+  static constexpr size_t kPeriod = 4;
   static constexpr int kMaxCode = 3;
   static constexpr bool kHalfScales = true;
   static constexpr Minimum kMinimum = Minimum::kInteger;

@@ -45,12 +45,14 @@ std::vector<size_t> half_offsets(Type type) {
   }
 }
 
-// Rows of random codes with finite scales of every size a file may have.
+// Rows of random codes, in some blocks all at one end, with finite scales of every size a file may
+// have.
 std::vector<std::byte> random_rows(Type type, size_t n_rows, size_t k, std::mt19937& random) {
   const PanelFormat& format = *panel_format(type);
   std::vector<std::byte> rows(n_rows * k / format.block_elements * format.block_bytes);
   for (std::byte& byte : rows) byte = static_cast<std::byte>(random());
   for (size_t at = 0; at < rows.size(); at += format.block_bytes) {
+    if (random() % 4 == 0) std::memset(&rows[at], random() % 2 == 0 ? 0 : 0xff, format.block_bytes);
     const float value = std::ldexp(static_cast<float>(random() % 2048) - 1024.0F, -18);
     if (type == Type::kF32) {
       std::memcpy(&rows[at], &value, 4);
@@ -79,11 +81,13 @@ std::vector<std::byte> random_activations(bool floats, size_t k, std::mt19937& r
   }
   std::vector<std::byte> row(ActivationBlock::bytes(k));
   auto* blocks = reinterpret_cast<ActivationBlock*>(row.data());
-  const bool extreme = random() % 4 == 0;  // all at the ends: the worst case for saturation
+  // All at one end: the worst case for saturation, with codes at theirs.
+  const int extreme = random() % 3 != 0 ? 0 : random() % 2 == 0 ? 127 : -127;
   for (size_t b = 0; b < k / 32; ++b) {
     ActivationBlock& block = blocks[b];
     for (size_t i = 0; i < 32; ++i) {
-      block.codes[i] = static_cast<int8_t>(extreme ? 127 : static_cast<int>(random() % 255) - 127);
+      block.codes[i] =
+          static_cast<int8_t>(extreme != 0 ? extreme : static_cast<int>(random() % 255) - 127);
       block.sums16[i / 16] =
           static_cast<int16_t>((i % 16 == 0 ? 0 : block.sums16[i / 16]) + block.codes[i]);
     }

@@ -95,6 +95,18 @@ struct IntLanes {
   static constexpr int narrow_run() {
     return kMaxCode <= 15 ? 8 : kMaxCode <= 31 ? 4 : 2;
   }
+  // Four groups of codes less an offset of up to half their range fit, for the sum of eight in each
+  // half of a word is within 8*32*127 = 32512. Additions wrap, so no sum on the way there counts.
+  static constexpr bool kCentres = true;
+  // -offset times the sums of the four groups of activations from `p` on, as dot adds them up.
+  FREEHOLD_INLINE Int centred_start(const uint8_t* p, int offset) {
+    const __m128i activations = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const __m128i factor = _mm_set1_epi8(static_cast<char>(offset));
+    __m128i sums = _mm_maddubs_epi16(factor, activations);
+    sums = _mm_add_epi16(sums, _mm_shuffle_epi32(sums, 0x4e));
+    sums = _mm_add_epi16(sums, _mm_shuffle_epi32(sums, 0xb1));
+    return _mm256_broadcastd_epi32(_mm_sub_epi16(_mm_setzero_si128(), sums));
+  }
   FREEHOLD_INLINE Int dot(Int w, Int a) { return _mm256_maddubs_epi16(w, a); }
   FREEHOLD_INLINE Int dot_add(Int acc, Int w, Int a) { return _mm256_add_epi16(acc, dot(w, a)); }
   FREEHOLD_INLINE Int widen(Int acc) { return _mm256_madd_epi16(acc, _mm256_set1_epi16(1)); }

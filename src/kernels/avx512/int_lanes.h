@@ -94,6 +94,7 @@ struct IntLanes {
   static constexpr int narrow_run() {
     return 8;
   }
+  static constexpr bool kCentres = false;  // wide sums need it not
   FREEHOLD_INLINE Int dot(Int w, Int a) { return dot_add(_mm512_setzero_si512(), w, a); }
   FREEHOLD_INLINE Int dot_add(Int acc, Int w, Int a) { return _mm512_dpbusd_epi32(acc, w, a); }
   FREEHOLD_INLINE Int widen(Int acc) { return acc; }
