@@ -173,6 +173,7 @@ class Anthropic(unittest.TestCase):
         tools = [{"name": "add", "input_schema": ADD}]
         answer = self.client.messages.create(
             model="fake", max_tokens=500, messages=said("anything"), tools=tools,
+            thinking={"type": "disabled"},  # random thoughts know no end
             tool_choice={"type": "tool", "name": "add", "disable_parallel_tool_use": True})
         call = answer.content[-1]
         self.assertEqual(answer.stop_reason, "tool_use")
