@@ -29,7 +29,7 @@ KINDS = [
     ("quantising", r"quantise"),
 ]
 # The last thing before the timed part; see measure_machine in apps/freehold/machine_limits.cc.
-PROBES = re.compile(r"int8_probe|measure_")
+PROBES = re.compile(r"int8_probe|measure_(read|int8)|read_all")
 COLUMNS = ["product", "attention", "quantising", "rest", "waiting", "system"]
 
 
@@ -49,7 +49,7 @@ def samples(program, model, depth, phase, how):
             ["perf", "record", "-q", "-F", "997", "-o", data.name, "--", program, "bench", model,
              "--prompt", str(how.prompt if phase == "prompt" else 0), "--generate",
              str(how.generate if phase == "generation" else 0), "--depth", str(depth),
-             "--repeat", str(how.repeat), "--json"], check=True, capture_output=True)
+             "--repeat", str(how.repeat), "--json"], check=True, capture_output=True, text=True)
         told = subprocess.run(["perf", "script", "-i", data.name, "-F", "ip,sym"], check=True,
                               capture_output=True, text=True).stdout
     found = [line.strip().partition(" ")[::2] for line in told.splitlines()]
@@ -79,6 +79,8 @@ def main():
     for model, depth, phase in itertools.product(how.models, how.depth, ["prompt", "generation"]):
         kinds, rest = samples(how.freehold, model, depth, phase, how)
         total = sum(kinds.values())
+        if total == 0:
+            sys.exit(f"account: perf took no samples of {model}; try more --repeat")
         cells = [f"{kinds[column] / total:.1%}" for column in COLUMNS]
         print(f"| {Path(model).stem} | {depth} | {phase} | " + " | ".join(cells) + " |", flush=True)
         for symbol, count in rest.most_common(how.rest):

@@ -195,8 +195,10 @@ Result<Speeds> measure_speeds(Engine& engine, const BenchOptions& options) {
     if (options.prompt > 0) {
       Race race;
       FREEHOLD_TRY(race.run(engine, depths.followed_by(options.prompt), 1));
-      if (i > 0) FREEHOLD_TRY(depths.expect_cached(race.usage()));
-      if (i > 0) prompt.push_back(race.prompt_tps());
+      if (i > 0) {
+        FREEHOLD_TRY(depths.expect_cached(race.usage()));
+        prompt.push_back(race.prompt_tps());
+      }
     }
     bar.share((i + 0.5) / (options.repeat + 1), "generation");
     if (options.generate > 0) {
@@ -339,16 +341,15 @@ void add_bench(CLI::App& app, Action& action) {
   options->engine.speculate = "off";
   CLI::App* command = app.add_subcommand("bench", "A model's speed, beside the machine's limits");
   add_engine_arguments(*command, options->engine);
-  const auto count = [&](const char* name, uint32_t& into, const char* about) {
-    command->add_option(name, into, about)->capture_default_str();
+  const auto count = [&](const char* name, uint32_t& into, CLI::Range range, const char* about) {
+    command->add_option(name, into, about)->capture_default_str()->check(range);
   };
-  count("--prompt", options->prompt, "Tokens of the prompt that is timed");
-  count("--generate", options->generate, "Tokens that are generated");
-  count("--depth", options->depth, "Tokens in the cache before those that are timed");
-  count("--streams", options->streams, "Requests at once");
-  count("--repeat", options->repeat, "Times; the median counts");
-  command->get_option("--streams")->check(CLI::Range(1, 4096));
-  command->get_option("--repeat")->check(CLI::Range(1, 1000));
+  const CLI::Range tokens(0U, 1U << 24U);
+  count("--prompt", options->prompt, tokens, "Tokens of the prompt that is timed");
+  count("--generate", options->generate, tokens, "Tokens that are generated");
+  count("--depth", options->depth, tokens, "Tokens in the cache before those that are timed");
+  count("--streams", options->streams, CLI::Range(1U, 4096U), "Requests at once");
+  count("--repeat", options->repeat, CLI::Range(1U, 1000U), "Times; the median counts");
   command->add_flag("--json", options->json, "For machines");
   command->footer(
       "Limits are measured in the same minute: reading memory for generation, int8 operations for\n"

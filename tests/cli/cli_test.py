@@ -142,6 +142,14 @@ class CommandLine(unittest.TestCase):
                     "generate_share"):
             self.assertGreater(told[key], 0, key)
 
+    def test_bench_at_a_depth(self):
+        told = json.loads(self.freehold("bench", self.model, "--prompt", "16", "--generate", "4",
+                                        "--repeat", "1", "--streams", "2", "--depth", "64",
+                                        "--json"))
+        self.assertEqual(told["depth"], 64)
+        self.assertGreater(told["prompt_tps"], 0)
+        self.assertGreater(told["generate_tps"], 0)
+
     def test_perplexity(self):
         text = self.path / "text.txt"
         text.write_text("the quick brown fox " * 40)
