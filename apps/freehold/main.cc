@@ -6,8 +6,10 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <memory>
 
 #include "command.h"
+#include "help_format.h"
 #include "version.h"
 
 namespace {
@@ -24,6 +26,7 @@ int run(int argc, char** argv) {
   using namespace freehold::app;
   CLI::App app{"Freehold runs open-weight language models on your own machine.", "freehold"};
   app.set_version_flag("--version", "freehold " FREEHOLD_VERSION);
+  app.formatter(std::make_shared<HelpFormat>());
   app.require_subcommand(1);
   app.footer("`freehold COMMAND --help` has the options and examples of each.");
   Action action;

@@ -125,10 +125,15 @@ void add_answer_options(CLI::App& command, RunOptions& options) {
 void add_sampling_options(CLI::App& command, RunOptions& options) {
   command.add_option("--temperature", options.temperature, "0: always the likeliest token")
       ->check(CLI::Range(0.0, 100.0));
-  command.add_option("--top-p", options.top_p)->check(CLI::Range(0.0, 1.0));
-  command.add_option("--top-k", options.top_k);
-  command.add_option("--min-p", options.min_p)->check(CLI::Range(0.0, 1.0));
-  command.add_option("--repetition-penalty", options.repetition_penalty)
+  command.add_option("--top-p", options.top_p, "Only the likeliest tokens, up to this probability")
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--top-k", options.top_k, "Only so many of the likeliest tokens; 0: all");
+  command
+      .add_option("--min-p", options.min_p, "Only tokens with this share of the likeliest's odds")
+      ->check(CLI::Range(0.0, 1.0));
+  command
+      .add_option("--repetition-penalty", options.repetition_penalty,
+                  "Over 1: what was said already becomes less likely")
       ->check(CLI::Range(0.01, 100.0));
   command.add_option("--seed", options.seed, "Another seed, another answer; the same, the same")
       ->capture_default_str();
