@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -52,6 +53,8 @@ struct EngineOptions {
   std::function<void(double share, std::string_view what)> progress;
   // Called with what loading will take, before the weights are read.
   std::function<void(const struct ModelInfo& info)> planned;
+  // Ends the loading early, with kCancelled.
+  std::stop_token stop;
 };
 
 // What loading found and planned; all sizes in bytes.

@@ -119,6 +119,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& model,
   how.progress = options.progress;
   how.with_prediction = options.speculation_depth != 0;
   how.panel_folder = options.panel_folder;
+  how.stop = options.stop;
   how.planned = [&](const models::Model& bound) -> base::Status {
     FREEHOLD_ASSIGN(plan, plan_parts(bound, parts));
     if (options.planned) options.planned(parts.info);

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 #include <utility>
 
@@ -219,6 +220,7 @@ Status Loader::allocate(ToParts give) {
   std::vector<std::byte*> parts;
   for (WeightMemory& memory : memory_) parts.push_back(memory.writable());
   for (const Pending& pending : pending_) {
+    if (options_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "loading was stopped");
     give(pending, parts);
     for (size_t node = 0; node < nodes; ++node) {
       parts[node] += aligned(pending.target->part_bytes(nodes, node));
@@ -263,13 +265,18 @@ bool Loader::take_kept(const PanelFile& file) {
   if (!kept) return false;
   const std::byte* at = kept->data();
   for (const Pending& pending : pending_) {
-    const auto rows = [&](size_t expert, size_t first, size_t n, int thread) {
-      return native_rows(pending, expert, first, n, thread);
-    };
-    if (!ops::is_packed(*pending.target, rows, at)) return false;
     pending.target->parts = {at};
     at += aligned(pending.target->bytes());
   }
+  std::atomic<bool> as_made = true;
+  machine_.pool().run(pending_.size(), [&](size_t i, int thread) {
+    const Pending& pending = pending_[i];
+    const auto rows = [&](size_t expert, size_t first, size_t n, int) {
+      return native_rows(pending, expert, first, n, thread);
+    };
+    if (!ops::is_packed(*pending.target, rows, pending.target->parts[0])) as_made = false;
+  });
+  if (!as_made) return false;
   if (machine_.nodes() > 1) return place_kept(*kept).has_value();
   memory_.push_back(std::move(*kept));
   return true;

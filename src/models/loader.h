@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,8 @@ struct LoadOptions {
   // Called once the model's shape and sizes are known, before its weights are read; its error ends
   // the loading.
   std::function<base::Status(const Model&)> planned;
+  // Ends the loading with kCancelled, between two matrices.
+  std::stop_token stop;
 };
 
 class Loader {

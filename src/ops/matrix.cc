@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -117,17 +118,16 @@ bool is_packed(const Matrix& matrix, RowReader rows, const std::byte* packed) {
   const kernels::PanelFormat& format = *kernels::panel_format(matrix.type);
   std::vector<std::byte> fresh(matrix.panel_bytes);
   const size_t per_expert = matrix.n_panels();
-  for (const size_t expert : {size_t{0}, matrix.n_experts - 1}) {
-    for (const size_t panel : {size_t{0}, per_expert - 1}) {
-      const size_t first = panel * kPanelRows;
-      const size_t n_rows = std::min(kPanelRows, matrix.n_out - first);
-      const std::byte* native = rows(expert, first, n_rows, 0);
-      kernels::pack_panel(format, native, n_rows, matrix.n_in, fresh.data());
-      const std::byte* kept = packed + (expert * per_expert + panel) * matrix.panel_bytes;
-      if (!std::equal(fresh.begin(), fresh.end(), kept)) return false;
-    }
-  }
-  return true;
+  const auto is_kept = [&](size_t index) {
+    const size_t first = index % per_expert * kPanelRows;
+    const size_t n_rows = std::min(kPanelRows, matrix.n_out - first);
+    const std::byte* native = rows(index / per_expert, first, n_rows, 0);
+    kernels::pack_panel(format, native, n_rows, matrix.n_in, fresh.data());
+    return std::memcmp(fresh.data(), packed + index * matrix.panel_bytes, fresh.size()) == 0;
+  };
+  const size_t last = matrix.n_experts * per_expert - 1;
+  const std::set<size_t> ends = {0, per_expert - 1, last - (per_expert - 1), last};
+  return std::ranges::all_of(ends, is_kept);
 }
 
 void place_packed(Machine& machine, Matrix& matrix, const std::byte* packed, Parts parts) {

@@ -42,6 +42,8 @@ class LoadedModel : public Model {
 
  private:
   explicit LoadedModel(tokenizer::Tokenizer tokenizer) : tokenizer_(std::move(tokenizer)) {}
+  // All but the engine.
+  static base::Result<std::unique_ptr<LoadedModel>> open_text(const LoadOptions& options);
   base::Status take_template(const std::filesystem::path& file);
 
   tokenizer::Tokenizer tokenizer_;

@@ -135,6 +135,15 @@ class CommandLine(unittest.TestCase):
         self.assertIn("token_embd.weight", text)
         self.assertIn("general.architecture", text)
 
+    def test_text_that_cannot_be_cut_is_refused_by_name(self):
+        bad = self.path / "bad.gguf"
+        model = Path(self.model).read_bytes()
+        self.assertEqual(model.count(b"gpt-2"), 1)
+        bad.write_bytes(model.replace(b"gpt-2", b"gpt-x"))
+        said = self.freehold("run", str(bad), "hello", code=1)
+        self.assertIn("gpt-x", said)
+        self.assertNotIn("stopped", said)
+
     def test_bench(self):
         told = json.loads(self.freehold("bench", self.model, "--prompt", "32", "--generate", "8",
                                         "--repeat", "1", "--streams", "2", "--json"))

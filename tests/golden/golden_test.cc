@@ -126,5 +126,19 @@ INSTANTIATE_TEST_SUITE_P(Families, Witness,
                            return name;
                          });
 
+TEST(Loading, StopsBeforeTheWeightsWhenAskedTo) {
+  const Folder folder;
+  const auto model = folder.unpack("logits/micro-llama.gguf.gz");
+  std::stop_source stop;
+  EngineOptions options = exact_cache();
+  options.context_tokens = 64;
+  options.stop = stop.get_token();
+  EXPECT_TRUE(Engine::load(model, options).has_value());
+  options.planned = [&stop](const ModelInfo&) { stop.request_stop(); };
+  const auto engine = Engine::load(model, options);
+  ASSERT_FALSE(engine.has_value());
+  EXPECT_EQ(engine.error().code, base::ErrorCode::kCancelled);
+}
+
 }  // namespace
 }  // namespace freehold::golden
