@@ -3,12 +3,7 @@
 // program.
 #pragma once
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -22,7 +17,7 @@ namespace freehold::base {
 class Checksum {
  public:
   using Digest = std::array<uint64_t, 4>;
-  // Sixteen side by side, so that the processor waits for memory and not for a product.
+  // Sixteen side by side, so that the processor waits for memory and not for sums.
   using Lanes = std::array<uint64_t, 16>;
 
   // Calls with the same bytes in other pieces give another digest.
@@ -53,41 +48,31 @@ class Checksum {
   }
   uint64_t value() const { return digest()[0]; }
 
-  // A word into its lane, and the halves of their sum into each other: low * factor, plus high,
-  // exchanged. A bijection for any word, so one changed word always changes its lane.
-  static constexpr uint64_t step(uint64_t lane, uint64_t word) {
-    const uint64_t sum = lane + word;
-    return std::rotl((sum & kLow) * kFactor + (sum & ~kLow), 32);
+  // A word, or several side by side, into their lanes. A bijection of the lane for any word and of
+  // the word for any lane, so one changed word always changes its lane.
+  template <class Words>
+  static Words step(Words lane, Words word) {
+    Words sum = lane + word;
+    sum += sum << 21;
+    return sum ^ (sum >> 32);
   }
   // `bytes` a multiple of sizeof(Lanes): word after word into lane after lane.
   static void take_words(Lanes& lanes, std::span<const std::byte> bytes) {
-#ifdef __SSE2__
-    constexpr size_t kVectors = sizeof(Lanes) / sizeof(__m128i);
-    const __m128i factor = _mm_set1_epi64x(kFactor);
-    const __m128i high = _mm_set1_epi64x(static_cast<int64_t>(~kLow));
-    __m128i sums[kVectors];
+    using Pair [[gnu::vector_size(16)]] = uint64_t;
+    constexpr size_t kPairs = sizeof(Lanes) / sizeof(Pair);
+    Pair sums[kPairs];
     std::memcpy(sums, lanes.data(), sizeof sums);
     for (size_t i = 0; i < bytes.size(); i += sizeof sums) {
-      const auto* words = reinterpret_cast<const __m128i*>(bytes.data() + i);
-      for (size_t j = 0; j < kVectors; ++j) {
-        const __m128i sum = _mm_add_epi64(sums[j], _mm_loadu_si128(words + j));
-        const __m128i mixed = _mm_add_epi64(_mm_mul_epu32(sum, factor), _mm_and_si128(sum, high));
-        sums[j] = _mm_shuffle_epi32(mixed, 0xb1);
+      for (size_t j = 0; j < kPairs; ++j) {
+        Pair words;
+        std::memcpy(&words, bytes.data() + i + j * sizeof words, sizeof words);
+        sums[j] = step(sums[j], words);
       }
     }
     std::memcpy(lanes.data(), sums, sizeof sums);
-#else
-    for (size_t i = 0; i < bytes.size(); i += sizeof(Lanes)) {
-      Lanes words;
-      std::memcpy(words.data(), bytes.data() + i, sizeof words);
-      for (size_t j = 0; j < lanes.size(); ++j) lanes[j] = step(lanes[j], words[j]);
-    }
-#endif
   }
 
  private:
-  static constexpr uint64_t kLow = 0xffffffffU;
-  static constexpr uint32_t kFactor = 0x9E3779B1U;  // odd, its bits without a pattern
   Lanes lanes_ = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
   uint64_t size_ = 0;
 };
