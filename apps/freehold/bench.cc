@@ -341,7 +341,8 @@ void add_bench(CLI::App& app, Action& action) {
   options->engine.speculate = "off";
   CLI::App* command = app.add_subcommand("bench", "A model's speed, beside the machine's limits");
   add_engine_arguments(*command, options->engine);
-  const auto count = [&](const char* name, uint32_t& into, CLI::Range range, const char* about) {
+  const auto count = [&](const char* name, uint32_t& into, const CLI::Range& range,
+                         const char* about) {
     command->add_option(name, into, about)->capture_default_str()->check(range);
   };
   const CLI::Range tokens(0U, 1U << 24U);

@@ -1,51 +1,22 @@
 // Quantising a folder in its makers' form: the memory does not grow with the model, what it reads
 // is what the folder says, and a full disk leaves nothing behind.
 #include <gtest/gtest.h>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <new>
 #include <nlohmann/json.hpp>
 
 #include "base/random.h"
 #include "freehold/engine.h"
 #include "gguf/huggingface.h"
+#include "heap_meter.h"
 #include "quant/decode.h"
 #include "quantizer.h"
-
-namespace {
-
-// What operator new has handed out and not taken back, in this whole program.
-std::atomic<size_t> held_bytes = 0;
-std::atomic<size_t> peak_held_bytes = 0;
-
-}  // namespace
-
-// Not inlined: the compiler would see malloc meet delete and warn.
-[[gnu::noinline]] void* operator new(size_t size) {
-  void* p = std::malloc(size == 0 ? 1 : size);
-  if (p == nullptr) throw std::bad_alloc();
-  const size_t held = held_bytes += ::malloc_usable_size(p);
-  size_t peak = peak_held_bytes.load(std::memory_order_relaxed);
-  while (peak < held && !peak_held_bytes.compare_exchange_weak(peak, held)) {
-  }
-  return p;
-}
-
-[[gnu::noinline]] void operator delete(void* p) noexcept {
-  if (p == nullptr) return;
-  held_bytes -= ::malloc_usable_size(p);
-  std::free(p);
-}
-
-[[gnu::noinline]] void operator delete(void* p, size_t) noexcept { operator delete(p); }
 
 namespace freehold::app {
 namespace {
@@ -152,11 +123,10 @@ base::Result<QuantizeResult> quantize(const Folder& folder, quant::Mix mix) {
 
 // The most that opening and quantising held on the heap beyond what was held before.
 size_t peak_of(const Folder& folder) {
-  const size_t before = held_bytes;
-  peak_held_bytes = before;
+  HeapMeter::reset();
   const auto result = quantize(folder, quant::Mix::kF16);
   EXPECT_TRUE(result.has_value()) << result.error().message;
-  return peak_held_bytes - before;
+  return HeapMeter::peak_bytes();
 }
 
 TEST(QuantizerMemory, DoesNotGrowWithTheModel) {

@@ -11,6 +11,8 @@
 #include <ctime>
 #include <span>
 
+#include "heap_meter.h"
+
 namespace freehold::gguf {
 
 // A copy of some bytes whose end touches a page that may not be read: one byte too far is a crash,
@@ -64,12 +66,6 @@ constexpr std::array<uint64_t, 12> boundary_values(uint64_t exact) {
           exact,
           exact + 1};
 }
-
-// Heap bytes that operator new handed out and has not taken back: now, and at most since `reset`.
-struct HeapMeter {
-  static void reset();
-  static size_t peak_bytes();  // above what was held at `reset`
-};
 
 // Around one reading of one hostile file: what it took. With FREEHOLD_TEST_TIMES=1 the program
 // prints at its end the longest processor time and the highest peak of every test.
