@@ -1,7 +1,6 @@
 // Reading panels from memory at its full rate.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -26,7 +25,8 @@ template <class F>
 FREEHOLD_INLINE void fetch_ahead_of(const uint8_t* block, size_t s) {
   constexpr size_t kBlock = F::kBytes * kPanelRows;
   constexpr size_t kPart = kBlock / (F::kElements / 32);
-  fetch_ahead(block + s * kPart, kPart, std::max(kBlock, kFetchAhead));
+  constexpr size_t kAhead = kBlock > kFetchAhead ? kBlock : kFetchAhead;
+  fetch_ahead(block + s * kPart, kPart, kAhead);
 }
 
 }  // namespace freehold::kernels
