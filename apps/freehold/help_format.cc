@@ -76,6 +76,9 @@ std::string HelpFormat::make_option_desc(const CLI::Option* option) const {
   if (option->get_required() && !option->get_positional()) facts.emplace_back("required");
   if (std::string range = limits(TypeText(type).check); !range.empty()) facts.push_back(range);
   if (!option->get_default_str().empty()) facts.push_back("default " + option->get_default_str());
+  for (const CLI::Option* other : option->get_excludes()) {
+    facts.push_back("not with " + other->get_name());
+  }
   std::string text = option->get_description();
   for (size_t i = 0; i < facts.size(); ++i) {
     text += i > 0 ? "; " : text.empty() ? "(" : " (";

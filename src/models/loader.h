@@ -38,7 +38,7 @@ struct LoadOptions {
   // Called once the model's shape and sizes are known, before its weights are read; its error ends
   // the loading.
   std::function<base::Status(const Model&)> planned;
-  // Ends the loading with kCancelled, between two matrices.
+  // Ends the loading with kCancelled, before the next matrix that is prepared.
   std::stop_token stop;
 };
 

@@ -64,8 +64,7 @@ base::Result<std::unique_ptr<LoadedModel>> LoadedModel::open_text(const LoadOpti
   return model;
 }
 
-// Text and weights are opened side by side: at a second start one takes a third of the other's
-// time.
+// Text and weights are opened side by side; without the text nobody wants the weights.
 base::Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const LoadOptions& options) {
   std::stop_source stop;
   const std::stop_callback forward(options.engine.stop, [&stop] { stop.request_stop(); });
