@@ -33,17 +33,22 @@ class Failure(Exception):
 
 
 def run(command):
+    """The JSON objects that a command prints, whatever lines it prints before and between them."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Failure(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-400:]}")
-    start = min((i for i in (done.stdout.find("{"), done.stdout.find("[")) if i >= 0), default=0)
-    return json.loads(done.stdout[start:])
+    objects, at = [], done.stdout.find("{")
+    while at >= 0:
+        value, end = json.JSONDecoder().raw_decode(done.stdout, at)
+        objects.append(value)
+        at = done.stdout.find("{", end)
+    return objects
 
 
 def measure_freehold(program, model, depth, how):
-    told = run([program, "bench", model, "--json", "--repeat", "1", "--prompt", str(how.prompt),
-                "--generate", str(how.generate), "--depth", str(depth), "--kv", how.kv,
-                "--threads", str(how.threads)] + (["--isa", how.isa] if how.isa else []))
+    [told] = run([program, "bench", model, "--json", "--repeat", "1", "--prompt", str(how.prompt),
+                  "--generate", str(how.generate), "--depth", str(depth), "--kv", how.kv,
+                  "--threads", str(how.threads)] + (["--isa", how.isa] if how.isa else []))
     return {key: told[key] for key in ("prompt_tps", "generate_tps", "read_gbps", "int8_tops",
                                        "bytes_per_token", "ops_per_token")}
 
