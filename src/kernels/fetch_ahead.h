@@ -19,8 +19,16 @@ FREEHOLD_INLINE void fetch_ahead(const uint8_t* from, size_t bytes, size_t ahead
   for (size_t i = 0; i < bytes; i += kLine) __builtin_prefetch(from + ahead + i);
 }
 
-// The share in that of sub-block `s` of 32 weights a row, of format F: at least a whole block
-// ahead, for a sub-block's bits lie all over its block.
+// Likewise, but no nearer than the second cache: for bytes that are wanted after work which needs
+// the first for itself.
+FREEHOLD_INLINE void fetch_for_later(const uint8_t* from, size_t bytes) {
+  constexpr size_t kLine = 64;
+  constexpr int kSecondCache = 2;
+  for (size_t i = 0; i < bytes; i += kLine) __builtin_prefetch(from + i, 0, kSecondCache);
+}
+
+// The share in what is due, of sub-block `s` of 32 weights a row, of format F: at least a whole
+// block ahead, for a sub-block's bits lie all over its block.
 template <class F>
 FREEHOLD_INLINE void fetch_ahead_of(const uint8_t* block, size_t s) {
   constexpr size_t kBlock = F::kBytes * kPanelRows;

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/fetch_ahead.h"
 #include "kernels/matmul_formats.h"
 #include "kernels/unroll.h"
 
@@ -87,7 +86,6 @@ void decode_column(const uint8_t* panel, size_t n_blocks, DecodedBlock* column) 
       for (size_t row = 0; row < kPanelRows; row += static_cast<size_t>(L::kRows)) {
         decode_rows<L, F>(block, b % kSubs, row, column[b]);
       }
-      fetch_ahead_of<F>(block, b % kSubs);
     });
   }
 }

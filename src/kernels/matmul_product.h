@@ -52,11 +52,12 @@ FREEHOLD_INLINE void for_each_tile(size_t n_tokens, Fn&& fn) {
   });
 }
 
-// Blocks [first, first + n) of a panel's rows, decoded.
+// Blocks [first, first + n) of a panel's rows, decoded, and what is to be fetched meanwhile.
 struct ColumnPlace {
   const DecodedBlock* blocks;
   size_t first;
   size_t n;
+  NextColumn next;
 };
 
 template <class L, class K, int M>
@@ -64,16 +65,18 @@ __attribute__((noinline)) void column_by_tokens(const ColumnPlace& column,
                                                 const uint8_t* const* tokens, float* const* out) {
   TileSums<M> sums(out, column.first == 0);
   Tile<L, K, 2, M>::run(column.blocks, column.blocks + column.n,
-                        TokenTile<M>::of(tokens, column.first), sums.at);
+                        TokenTile<M>::of(tokens, column.first), column.next, sums.at);
   sums.write(out);
 }
 
 template <class L, class K>
-void column_by_all_tokens(const ColumnPlace& column, const uint8_t* const* tokens, size_t n_tokens,
+void column_by_all_tokens(ColumnPlace column, const uint8_t* const* tokens, size_t n_tokens,
                           float* const* out) {
   constexpr int kTokens = K::kSigned ? kMaxTokens : L::kTileTokens;
-  for_each_tile<kTokens>(
-      n_tokens, [&]<int M>(size_t t) { column_by_tokens<L, K, M>(column, tokens + t, out + t); });
+  for_each_tile<kTokens>(n_tokens, [&]<int M>(size_t t) {
+    column_by_tokens<L, K, M>(column, tokens + t, out + t);
+    column.next.block_bytes = 0;  // has been asked for
+  });
 }
 
 template <class L, class F, int R, int M>
@@ -101,13 +104,15 @@ void quantised_product(const std::byte* panel_bytes, size_t k, const std::byte* 
     if (n_tokens == 4) return direct_product<L, F, 2, 4>(panel, k, tokens, out);
   }
   constexpr size_t kColumnBytes = kColumnBlocks * 32 / F::kElements * F::kBytes * kPanelRows;
+  constexpr size_t kBlockBytes = kColumnBytes / kColumnBlocks;
   DecodedBlock column[kColumnBlocks];
   for (size_t first = 0; first < k / 32; first += kColumnBlocks) {
     const size_t left = k / 32 - first;
     const size_t n = left < kColumnBlocks ? left : kColumnBlocks;
     decode_column<L, F>(panel, n, column);
     panel += kColumnBytes;
-    column_by_all_tokens<L, KindOf<L, F>>({column, first, n}, tokens, n_tokens, out);
+    column_by_all_tokens<L, KindOf<L, F>>({column, first, n, {panel, kBlockBytes}}, tokens,
+                                          n_tokens, out);
   }
 }
 

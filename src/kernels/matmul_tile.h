@@ -6,10 +6,18 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/fetch_ahead.h"
 #include "kernels/matmul_column.h"
 #include "kernels/matmul_tokens.h"
 
 namespace freehold::kernels {
+
+// The column that is decoded next, as the panel has it, to be fetched bit by bit while this one is
+// multiplied: all at once they would be more lines than a processor keeps on their way.
+struct NextColumn {
+  const uint8_t* bytes;
+  size_t block_bytes;  // for each block of this column
+};
 
 // Registers of R by M sums: R registers of rows by M tokens.
 template <class L, class K, int R, int M>
@@ -109,8 +117,10 @@ struct Tile {
 
   // acc [M][kPanelRows] += the blocks [block, end) times the tokens.
   FREEHOLD_INLINE void run(const DecodedBlock* block, const DecodedBlock* end, TokenTile<M> tokens,
-                           float* acc) {
+                           NextColumn next, float* acc) {
     for (; block != end; ++block) {
+      fetch_for_later(next.bytes, next.block_bytes);
+      next.bytes += next.block_bytes;
       for (size_t row = 0; row < kPanelRows; row += R * L::kRows) {
         Int isum[R][M];
         if constexpr (K::kSigned) {
