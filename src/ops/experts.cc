@@ -9,7 +9,6 @@ namespace {
 using kernels::kPanelRows;
 
 constexpr size_t kTokenChunk = 126;  // as in matrix.cc
-constexpr size_t kTaskBytes = 48 * 1024;
 
 // Panels [first, end) of one group.
 struct Task {

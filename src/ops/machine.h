@@ -13,6 +13,10 @@
 
 namespace freehold::ops {
 
+// Bytes of panels that a task of a product should have: reading begins anew with each task, so that
+// small ones waste what was fetched ahead, and the end of a large one is waited for.
+inline constexpr size_t kTaskBytes = size_t{128} * 1024;
+
 class Machine {
  public:
   Machine(kernels::Isa isa, int threads, const base::Topology& topology = base::topology())

@@ -18,9 +18,6 @@ using kernels::kPanelRows;
 // Tokens whose quantised activations stay in a core's second-level cache while panels pass by.
 constexpr size_t kTokenChunk = 120;  // tiles of four and of six
 
-// Bytes of panels that a task should have, so that claiming it costs nothing beside it.
-constexpr size_t kTaskBytes = 48 * 1024;
-
 // Of each node's part of a matrix: tasks are numbered node by node, as many in each, so that the
 // pool gives a node's to its own threads. The last one may be empty where parts are not even.
 struct Shares {
