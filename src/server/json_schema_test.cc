@@ -198,20 +198,31 @@ TEST(Gbnf, HostileGrammarsAreErrors) {
   for (int i = 0; i < 5000; ++i) {
     chain += "r" + std::to_string(i) + " ::= r" + std::to_string(i + 1) + "\n";
   }
-  const std::string cases[] = {"root ::= " + std::string(60'000, '('),
-                               "root ::= root \"a\"",
-                               "root ::= a\na ::= b\nb ::= a",
-                               "root ::= \"a\"{1000}{1000}",
-                               "root ::= missing",
-                               "root ::= [z-a]",
-                               "root ::= \"a",
-                               "",
-                               "a ::= \"x\"",
-                               chain,
-                               "root ::= \"\\xZZ\"",
-                               "root ::= a*\na ::= root?"};
-  for (const auto& text : cases) {
-    EXPECT_FALSE(gbnf_grammar(text).has_value()) << text.substr(0, 40);
+  std::string large = "root ::=";
+  for (int i = 0; i < 50; ++i) large += " \"a\"{10000}";
+  using enum base::ErrorCode;
+  struct Case {
+    std::string text;
+    base::ErrorCode code;  // which of them a limit stops, and not patience
+  };
+  const Case cases[] = {{"root ::= " + std::string(60'000, '('), kLimitExceeded},
+                        {"root ::= root \"a\"", kInvalidArgument},
+                        {"root ::= a\na ::= b\nb ::= a", kInvalidArgument},
+                        {large, kLimitExceeded},
+                        {"root ::= \"a\"{10001}", kLimitExceeded},
+                        {"root ::= \"a\"{1000}{1000}", kBadFormat},
+                        {"root ::= missing", kBadFormat},
+                        {"root ::= [z-a]", kBadFormat},
+                        {"root ::= \"a", kBadFormat},
+                        {"", kBadFormat},
+                        {"a ::= \"x\"", kBadFormat},
+                        {chain, kBadFormat},
+                        {"root ::= \"\\xZZ\"", kBadFormat},
+                        {"root ::= a*\na ::= root?", kUnsupported}};
+  for (const auto& [text, code] : cases) {
+    const auto grammar = gbnf_grammar(text);
+    ASSERT_FALSE(grammar.has_value()) << text.substr(0, 40);
+    EXPECT_EQ(grammar.error().code, code) << text.substr(0, 40) << ": " << grammar.error().message;
   }
 }
 
